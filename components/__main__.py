@@ -1,0 +1,222 @@
+"""`python -m components STEP`: reads params.yaml, opens the MLflow run, calls the step.
+
+This is the only place where settings, paths, metrics files and MLflow meet the steps.
+Imports are late because TensorFlow and MLflow take seconds that `--help`, a wrong key and
+half of the steps need not wait for.
+"""
+
+import argparse
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from components import settings
+from components.data.labels import LABEL_SETS
+from components.errors import InputError
+from components.settings import Params
+
+if TYPE_CHECKING:
+    from components.tracking import StepRun
+
+ARTIFACTS = Path("artifacts")
+FACES = ARTIFACTS / "ingest"
+KEPT = ARTIFACTS / "clean"
+TRAINING = ARTIFACTS / "balance"
+METRICS = Path("metrics")
+PLOTS = Path("plots")
+CHECKPOINTS = Path(".checkpoints")
+
+Metrics = dict[str, float]
+
+
+def ingest(params: Params, run: "StepRun") -> Metrics:
+    """read the data set that data.dvc names into arrays"""
+    from components.ingest import ingest
+
+    return ingest(Path(params.ingest.source), FACES, params.ingest)
+
+
+def clean(params: Params, run: "StepRun") -> Metrics:
+    """give every face its label; set aside non-faces, copies and leaks"""
+    from components.clean import clean
+
+    metrics = clean(FACES, KEPT, params.clean)
+    run.artifacts(KEPT / "sheets", KEPT / "quarantine.csv")
+    return metrics
+
+
+def balance(params: Params, run: "StepRun") -> Metrics:
+    """choose and weigh the training faces"""
+    from components.balance import balance
+
+    return balance(KEPT, TRAINING, params.balance)
+
+
+def search(params: Params, run: "StepRun") -> Metrics:
+    """look for an architecture with Keras Tuner"""
+    from components.search import search
+
+    out = ARTIFACTS / "search"
+    metrics = search(
+        FACES,
+        KEPT,
+        TRAINING,
+        out,
+        params.search,
+        classes=LABEL_SETS[params.clean.label_set],
+        checkpoints=CHECKPOINTS / "search",
+        on_trial=run.trial,
+    )
+    run.artifacts(out)
+    return metrics
+
+
+def design(params: Params, run: "StepRun") -> Metrics:
+    """write down every member's network"""
+    from components.design import design
+
+    classes = len(LABEL_SETS[params.clean.label_set])
+    out = ARTIFACTS / "design"
+    metrics = design(FACES, ARTIFACTS / "search", out, params.design, classes=classes)
+    run.artifacts(out)
+    return metrics
+
+
+def train(params: Params, run: "StepRun", member: str) -> Metrics:
+    """train one member, from its last checkpoint if there is one"""
+    if member not in params.train.members:
+        known = ", ".join(params.train.members)
+        raise InputError(f"params.yaml: train.members has no {member!r}; it has {known}.")
+    from components.train import train
+
+    recipe = params.train.members[member]
+    out = ARTIFACTS / "train" / member
+    run.parameters(recipe.model_dump())
+    metrics = train(
+        ARTIFACTS / "design" / f"{member}.json",
+        FACES,
+        KEPT,
+        TRAINING,
+        out,
+        recipe,
+        classes=LABEL_SETS[params.clean.label_set],
+        checkpoints=CHECKPOINTS / "train" / member,
+        on_epoch=run.epoch,
+    )
+    run.artifacts(out / "curves.csv", out / "curves.png")
+    return metrics
+
+
+def ensemble(params: Params, run: "StepRun") -> Metrics:
+    """combine the members, calibrate, and score the test split"""
+    from components.ensemble import ensemble
+
+    figures = PLOTS / "ensemble"
+    metrics = ensemble(
+        _members(params),
+        ARTIFACTS / "ensemble",
+        figures,
+        params.ensemble,
+        classes=LABEL_SETS[params.clean.label_set],
+    )
+    run.artifacts(figures)
+    run.headline(metrics)
+    return metrics
+
+
+def package(params: Params, run: "StepRun") -> Metrics:
+    """export the ensemble to one ONNX graph and register it"""
+    from components import metrics
+    from components.package import package
+    from components.tracking import data_md5
+
+    out = ARTIFACTS / "package"
+    results = package(
+        _members(params),
+        ARTIFACTS / "ensemble",
+        FACES,
+        metrics.read(METRICS / "ensemble.json"),
+        out,
+        params.package,
+        label_set=params.clean.label_set,
+        classes=LABEL_SETS[params.clean.label_set],
+        data_md5=data_md5(Path.cwd()),
+    )
+    run.artifacts(out / "manifest.json", out / "MODEL_CARD.md")
+    run.register(out)
+    return results
+
+
+STEPS: dict[str, Callable[..., Metrics]] = {
+    step.__name__: step
+    for step in (ingest, clean, balance, search, design, train, ensemble, package)
+}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Runs one step; returns the process's exit status."""
+    chosen = _parser().parse_args(arguments)
+    try:
+        params = settings.load(chosen.params)
+        if chosen.step == "synthesize":
+            _synthesize(params, chosen.out)
+        else:
+            _run(chosen.step, params, getattr(chosen, "member", None))
+    except InputError as error:
+        print(f"mien {chosen.step}: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print(f"mien {chosen.step}: stopped; run the same again to go on.", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _run(step: str, params: Params, member: str | None) -> None:
+    # The libraries' start-up chatter would bury the one line that matters when a step fails.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    from components import metrics
+    from components.tracking import step_run
+
+    own = {"member": member} if member else {}
+    name = f"{step} {member}" if member else step
+    file = METRICS / step / f"{member}.json" if member else METRICS / f"{step}.json"
+    with step_run(name, params.model_dump()) as run:
+        results = STEPS[step](params, run, **own)
+        run.metrics(results)
+    metrics.write(file, results)
+
+
+def _synthesize(params: Params, out: Path) -> None:
+    from components.outputs import replacing
+    from components.synthesize import synthesize
+
+    if out.exists():
+        raise InputError(f"{out} exists already; remove it first (`make clean-data`).")
+    with replacing(out) as folder:
+        synthesize(folder, faces=params.synthesize.faces, seed=params.synthesize.seed)
+
+
+def _members(params: Params) -> dict[str, Path]:
+    return {name: ARTIFACTS / "train" / name for name in params.ensemble.members}
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m components",
+        description="Run one step of mien. `dvc repro` runs those that have something to do.",
+    )
+    parser.add_argument("--params", type=Path, default=Path("params.yaml"), help="settings file")
+    steps = parser.add_subparsers(dest="step", required=True, metavar="STEP")
+    drawn = steps.add_parser("synthesize", help="draw the embedded data set")
+    drawn.add_argument("--out", type=Path, default=Path("data"), help="folder to make")
+    for name, step in STEPS.items():
+        own = steps.add_parser(name, help=step.__doc__, description=step.__doc__)
+        if name == "train":
+            own.add_argument("member", help="one of train.members in params.yaml")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

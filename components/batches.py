@@ -1,0 +1,81 @@
+"""What a network is fed: shuffled, augmented batches of faces, straight from disk."""
+
+import keras
+import numpy as np
+
+from components.augment import augment
+from components.settings import AugmentSettings
+
+
+class Batches(keras.utils.PyDataset):
+    """Batches of a face set that depend on the seed, the epoch and the position alone.
+
+    An interrupted training that resumes at epoch k therefore sees the faces that it would
+    have seen without the interruption.
+
+    Args:
+        images: (N, H, W) or (N, H, W, C) uint8, memory-mapped or not.
+        rows: (M,) indices into `images`; a row may repeat.
+        targets: (M, classes) float32 class distributions.
+        weights: (M,) float32 sample weights, ones if `None`.
+        batch_size: Faces a batch; the last one may be smaller.
+        augmentation: How to augment and shuffle; `None` for evaluation: neither.
+        seed: Seed of shuffling and augmentation.
+    """
+
+    def __init__(
+        self,
+        images: np.ndarray,
+        rows: np.ndarray,
+        targets: np.ndarray,
+        *,
+        weights: np.ndarray | None = None,
+        batch_size: int,
+        augmentation: AugmentSettings | None = None,
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        self.images = images
+        self.rows = rows
+        self.targets = targets
+        self.weights = np.ones(len(rows), np.float32) if weights is None else weights
+        self.batch_size = batch_size
+        self.augmentation = augmentation
+        self.seed = seed
+        self.start_epoch(0)
+
+    def __len__(self) -> int:
+        return -(-len(self.rows) // self.batch_size)
+
+    def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        chosen = self._order[index * self.batch_size : (index + 1) * self.batch_size]
+        faces = self.images[self.rows[chosen]]
+        if self.augmentation is not None:
+            rng = np.random.default_rng((self.seed, self._epoch, index))
+            faces = augment(faces, self.augmentation, rng)
+        if faces.ndim == 3:
+            faces = faces[..., None]
+        return faces.astype(np.float32, copy=False), self.targets[chosen], self.weights[chosen]
+
+    def start_epoch(self, epoch: int) -> None:
+        """Reshuffles for an epoch; `EpochClock` calls it."""
+        self._epoch = epoch
+        self._order = np.arange(len(self.rows))
+        if self.augmentation is not None:
+            np.random.default_rng((self.seed, epoch)).shuffle(self._order)
+
+
+class EpochClock(keras.callbacks.Callback):
+    """Tells the batches which epoch it is: Keras itself does not, least of all on a resume."""
+
+    def __init__(self, batches: Batches) -> None:
+        super().__init__()
+        self.batches = batches
+
+    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
+        self.batches.start_epoch(epoch)
+
+
+def one_hot(labels: np.ndarray, classes: int) -> np.ndarray:
+    """Returns (N, classes) float32 distributions for (N,) integer labels."""
+    return np.eye(classes, dtype=np.float32)[labels]

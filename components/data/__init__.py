@@ -1,0 +1,1 @@
+"""What a face set is: arrays on disk, label sets, readers of foreign layouts."""

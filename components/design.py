@@ -1,0 +1,52 @@
+"""Write down the network of every member, so that `train` depends on that and no more.
+
+A member whose network stays the same is not trained again when another architecture's
+file, or the search behind `searched`, changes. Run it as `python -m components design`.
+"""
+
+import json
+from pathlib import Path
+
+from components import models
+from components.cost import macs
+from components.data.faces import FaceSet
+from components.outputs import replacing
+from components.settings import DesignSettings
+
+
+def design(
+    faces: Path,
+    search: Path,
+    out: Path,
+    settings: dict[str, DesignSettings],
+    *,
+    classes: int,
+) -> dict[str, float]:
+    """Writes each member's Keras configuration.
+
+    Args:
+        faces: Face set written by `ingest`; the networks take pictures of its shape.
+        search: Folder written by `search`; the member `searched` is built from it.
+        out: Folder to write `MEMBER.json` files to.
+        settings: For each member, what its network needs to know.
+        classes: Number of classes.
+
+    Returns:
+        `MEMBER.parameters` and `MEMBER.mmacs` (millions of multiply-accumulates a face).
+
+    Raises:
+        InputError: If there is no such architecture or it cannot take the input size.
+    """
+    shape = FaceSet.open(faces).shape
+    metrics = {}
+    with replacing(out) as folder:
+        for member, chosen in settings.items():
+            options = {}
+            if member == "searched":
+                found = (search / "architecture.json").read_text(encoding="utf-8")
+                options["architecture"] = json.loads(found)
+            model = models.build(member, shape, classes, chosen.input_size, **options)
+            (folder / f"{member}.json").write_text(model.to_json(indent=1), encoding="utf-8")
+            metrics[f"{member}.parameters"] = float(model.count_params())
+            metrics[f"{member}.mmacs"] = round(macs(model) / 1e6, 3)
+    return metrics

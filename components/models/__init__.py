@@ -1,0 +1,66 @@
+"""Architectures, one a file, looked up by name.
+
+Every module here has a `build(input_shape, classes, input_size, …)` that returns an
+uncompiled `keras.Model`: grey levels 0..255 of shape (N, H, W, C) in, logits of shape
+(N, classes) out. Resizing and normalisation are layers of the model, so a saved
+member takes faces as they lie on disk and no caller can feed it wrongly.
+"""
+
+import importlib
+import pkgutil
+from typing import Any
+
+import keras
+from keras import layers
+
+from components.errors import InputError
+
+
+def names() -> list[str]:
+    """Returns the names of the architectures in this folder."""
+    return sorted(module.name for module in pkgutil.iter_modules(__path__))
+
+
+def build(
+    name: str, input_shape: tuple[int, int, int], classes: int, input_size: int, **options: Any
+) -> keras.Model:
+    """Builds an architecture by name.
+
+    Args:
+        name: One of `names()`.
+        input_shape: (H, W, C) of the faces, C being 1 (grey) or 3 (RGB).
+        classes: Number of classes.
+        input_size: Side in pixels that the network itself works at.
+        **options: What the architecture takes beyond these.
+
+    Returns:
+        An uncompiled model from grey levels 0..255 to logits.
+
+    Raises:
+        InputError: If there is no such architecture, or the size is too small for it.
+    """
+    if name not in names():
+        raise InputError(
+            f"there is no architecture {name!r} in components/models; it has {', '.join(names())}."
+        )
+    module = importlib.import_module(f"{__name__}.{name}")
+    smallest = getattr(module, "SMALLEST_INPUT", 8)
+    if input_size < smallest:
+        raise InputError(
+            f"{name} cannot take faces of {input_size} px: its smallest input_size is {smallest}."
+        )
+    return module.build(input_shape, classes, input_size, **options)
+
+
+def as_bgr(x: keras.KerasTensor, mean: tuple[float, float, float]) -> keras.KerasTensor:
+    """Turns grey or RGB levels into the mean-free BGR that Caffe-trained bodies expect.
+
+    Args:
+        x: (N, H, W, 1 or 3) levels 0..255.
+        mean: Mean level of blue, green and red.
+
+    Returns:
+        (N, H, W, 3) BGR levels with the mean taken off.
+    """
+    bgr = layers.Concatenate()([x] * 3) if x.shape[-1] == 1 else x[..., ::-1]
+    return layers.Rescaling(1.0, offset=[-level for level in mean])(bgr)

@@ -1,0 +1,66 @@
+"""Replace a step's output whole, or leave the last good one in place."""
+
+import contextlib
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Yields a fresh directory that takes the place of `path` on success.
+
+    The directory is made beside `path`, so that the final move stays on one file
+    system. When the block raises, it is removed and `path` keeps what it held.
+
+    Args:
+        path: The directory to replace; its parents are made if missing.
+
+    Yields:
+        An empty directory to write into.
+
+    Raises:
+        OSError: If the directory cannot be made or moved (permissions, full disk).
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fresh = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
+    try:
+        fresh.chmod(0o755)
+        yield fresh
+        _swap(fresh, path)
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
+
+
+def _swap(fresh: Path, path: Path) -> None:
+    if not path.exists():
+        fresh.rename(path)
+        return
+    # A directory cannot be renamed over a full one, so the old one steps aside first;
+    # if the second rename fails, it comes back.
+    aside = Path(tempfile.mkdtemp(prefix=f".{path.name}-old-", dir=path.parent))
+    path.rename(aside / path.name)
+    try:
+        fresh.rename(path)
+    except OSError:
+        (aside / path.name).rename(path)
+        raise
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Writes `text` to `path` whole or not at all.
+
+    Raises:
+        OSError: If the file cannot be written; `path` then keeps what it held.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fresh = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        fresh.write_text(text, encoding="utf-8")
+        fresh.replace(path)
+    finally:
+        fresh.unlink(missing_ok=True)

@@ -1,0 +1,139 @@
+"""Put the ensemble into one ONNX graph that answers as the Keras members do.
+
+The graph takes grey levels as they come out of `components.preprocess` and returns
+calibrated probabilities: resizing, normalisation, member weights and temperature are
+inside. Run it as `python -m components package`.
+"""
+
+import hashlib
+import json
+from pathlib import Path
+
+import keras
+import numpy as np
+import onnxruntime
+import pandas as pd
+from keras import layers, ops
+
+from components.card import model_card
+from components.data.faces import FaceSet
+from components.errors import InputError
+from components.metrics import SMALLEST
+from components.outputs import replacing
+from components.settings import PackageSettings
+
+PARITY_FACES = 256
+
+
+def package(
+    members: dict[str, Path],
+    ensemble: Path,
+    faces: Path,
+    scores: dict[str, float],
+    out: Path,
+    settings: PackageSettings,
+    *,
+    label_set: str,
+    classes: tuple[str, ...],
+    data_md5: str,
+) -> dict[str, float]:
+    """Exports the ensemble and checks it against Keras, face by face.
+
+    Args:
+        members: For each member, the folder that `train` wrote.
+        ensemble: Folder that `ensemble` wrote.
+        faces: Face set written by `ingest`.
+        scores: Metrics that `ensemble` returned, for manifest and model card.
+        out: Folder to write `ensemble.onnx`, `manifest.json` and `MODEL_CARD.md` to.
+        settings: Name and tolerance.
+        label_set: Name of the label set.
+        classes: Names of the classes, in label order.
+        data_md5: What identifies the data; the manifest carries it to the service.
+
+    Returns:
+        `megabytes`, `parameters`, and the largest difference of a probability between
+        Keras and ONNX, `parity`.
+
+    Raises:
+        InputError: If the two differ by more than the tolerance.
+    """
+    fitted = json.loads((ensemble / "ensemble.json").read_text(encoding="utf-8"))
+    face_set = FaceSet.open(faces)
+    networks = {
+        name: keras.models.load_model(path / "model.keras", compile=False)
+        for name, path in members.items()
+    }
+    model = join(networks, fitted["weights"], fitted["temperature"], face_set.shape)
+    table = pd.read_parquet(ensemble / "predictions.parquet", columns=["row"])
+    rows = table["row"].to_numpy()[:PARITY_FACES]
+    examples = face_set.images[rows].reshape(-1, *face_set.shape)
+
+    with replacing(out) as folder:
+        graph = folder / "ensemble.onnx"
+        answers = model.predict(examples, verbose=0)  # Keras exports only what was called once
+        model.export(graph, format="onnx", verbose=False)
+        parity = _largest_difference(graph, examples, answers)
+        if parity > settings.parity_tolerance:
+            raise InputError(
+                f"ONNX and Keras differ by {parity:.1e} in a probability, more than "
+                f"package.parity_tolerance ({settings.parity_tolerance:.0e}); nothing was packaged."
+            )
+        digest = hashlib.sha256(graph.read_bytes()).hexdigest()
+        manifest = {
+            "name": settings.name,
+            "version": digest[:12],
+            "onnx_sha256": digest,
+            "data_md5": data_md5,
+            "label_set": label_set,
+            "classes": list(classes),
+            "input": {"shape": list(face_set.shape), "dtype": "uint8"},
+            "members": fitted["weights"],
+            "temperature": fitted["temperature"],
+            "metrics": scores,
+        }
+        text = json.dumps(manifest, indent=1) + "\n"
+        (folder / "manifest.json").write_text(text, encoding="utf-8")
+        (folder / "MODEL_CARD.md").write_text(model_card(manifest), encoding="utf-8")
+        size = graph.stat().st_size
+    return {
+        "megabytes": round(size / 1e6, 1),
+        "parameters": float(model.count_params()),
+        "parity": parity,
+    }
+
+
+def join(
+    members: dict[str, keras.Model],
+    weights: dict[str, float],
+    temperature: float,
+    shape: tuple[int, int, int],
+) -> keras.Model:
+    """Joins members into one network from faces to calibrated probabilities.
+
+    Args:
+        members: Networks from grey levels to logits.
+        weights: Weight of each member, summing to one; members without weight are left out.
+        temperature: Divides the log of the mixture.
+        shape: (H, W, C) of the faces.
+
+    Returns:
+        A model from (N, H, W, C) uint8 to (N, classes) float32 probabilities.
+    """
+    faces = keras.Input(shape, dtype="uint8", name="faces")
+    levels = ops.cast(faces, "float32")
+    # Said outright: Keras exports batch normalisation in training mode otherwise.
+    logits = {name: network(levels, training=False) for name, network in members.items()}
+    shares = [
+        layers.Softmax(name=f"{name}_probabilities")(logits[name]) * weights[name]
+        for name in members
+        if weights[name] > 0
+    ]
+    mixture = layers.Add()(shares) if len(shares) > 1 else shares[0]
+    cooled = ops.log(ops.maximum(mixture, SMALLEST)) / temperature
+    return keras.Model(faces, layers.Softmax(name="probabilities")(cooled), name="ensemble")
+
+
+def _largest_difference(graph: Path, faces: np.ndarray, answers: np.ndarray) -> float:
+    session = onnxruntime.InferenceSession(graph, providers=["CPUExecutionProvider"])
+    (answer,) = session.run(None, {session.get_inputs()[0].name: faces})
+    return float(np.abs(answer - answers).max())

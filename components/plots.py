@@ -1,0 +1,89 @@
+"""Pictures of results, for MLflow, reports and the README. Each can be read in grey."""
+
+from pathlib import Path
+
+import matplotlib as mpl
+
+mpl.use("agg")
+
+import numpy as np
+import pandas as pd
+from matplotlib import pyplot as plt
+
+
+def confusion_matrix(counts: np.ndarray, classes: tuple[str, ...], title: str, path: Path) -> None:
+    """Draws (C, C) counts as shares of each row, with the counts written in.
+
+    Args:
+        counts: Rows are labels, columns predictions.
+        classes: Names of the classes.
+        title: Of the figure.
+        path: PNG file to write.
+    """
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    figure, axes = plt.subplots(figsize=(6.4, 5.6), layout="constrained")
+    image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    figure.colorbar(image, label="share of the label's faces", shrink=0.85)
+    for (row, column), share in np.ndenumerate(shares):
+        axes.text(
+            column,
+            row,
+            f"{share:.0%}\n{counts[row, column]}",
+            ha="center",
+            va="center",
+            fontsize=8,
+            color="white" if share > 0.5 else "black",
+        )
+    axes.set(title=title, xlabel="predicted", ylabel="label")
+    axes.set_xticks(range(len(classes)), classes, rotation=30)
+    axes.set_yticks(range(len(classes)), classes)
+    _save(figure, path)
+
+
+def reliability_diagram(bins: dict[str, np.ndarray], title: str, path: Path) -> None:
+    """Draws accuracy against confidence, with the number of faces below.
+
+    Args:
+        bins: As `components.metrics.reliability` returns them.
+        title: Of the figure.
+        path: PNG file to write.
+    """
+    figure, (upper, lower) = plt.subplots(
+        2, figsize=(5.6, 5.6), height_ratios=[3, 1], sharex=True, layout="constrained"
+    )
+    upper.plot([0, 1], [0, 1], "--", color="grey", label="perfectly calibrated")
+    upper.plot(bins["confidence"], bins["accuracy"], "o-", color="black", label="measured")
+    upper.set(title=title, ylabel="accuracy", xlim=(0, 1), ylim=(0, 1))
+    upper.legend(loc="upper left")
+    lower.bar(bins["confidence"], bins["count"], width=0.04, color="grey")
+    lower.set(xlabel="confidence (probability of the top class)", ylabel="faces")
+    _save(figure, path)
+
+
+def training_curves(curves: pd.DataFrame, title: str, path: Path) -> None:
+    """Draws loss and accuracy of training and validation against epochs.
+
+    Args:
+        curves: Columns `epoch`, `loss`, `val_loss`, `accuracy`, `val_accuracy`.
+        title: Of the figure.
+        path: PNG file to write.
+    """
+    figure, panels = plt.subplots(1, 2, figsize=(9, 3.6), layout="constrained")
+    for axes, name, unit in zip(
+        panels, ("loss", "accuracy"), ("cross-entropy (nats)", "share right"), strict=True
+    ):
+        axes.plot(curves["epoch"], curves[name], "--", color="grey", label="training, augmented")
+        axes.plot(
+            curves["epoch"], curves[f"val_{name}"], "o-", ms=3, color="black", label="validation"
+        )
+        axes.set(title=name, xlabel="epoch", ylabel=unit)
+        axes.legend()
+    figure.suptitle(title)
+    _save(figure, path)
+
+
+def _save(figure: plt.Figure, path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # Matplotlib would stamp its version into the file, and DVC would see a new picture.
+    figure.savefig(path, dpi=110, metadata={"Software": None})
+    plt.close(figure)

@@ -1,0 +1,208 @@
+"""The schema of `params.yaml`: one frozen class a step, no defaults, nothing extra.
+
+Defaults live in `params.yaml` alone, so that DVC sees every value a stage used.
+"""
+
+import difflib
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from components.errors import InputError
+
+Count = Annotated[int, Field(ge=1)]
+Seed = Annotated[int, Field(ge=0, lt=2**31)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Positive = Annotated[float, Field(gt=0)]
+
+
+class Section(BaseModel):
+    """A part of `params.yaml`; unknown keys and implicit type changes are errors."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class SynthesizeSettings(Section):
+    faces: Annotated[int, Field(ge=70)]
+    seed: Seed
+
+
+class IngestSettings(Section):
+    source: str
+    strict: bool
+
+
+class CleanSettings(Section):
+    label_set: Literal["fer2013", "ferplus"]
+    rule: Literal["report", "named", "majority"]
+    non_faces: bool
+    blank_std: Annotated[float, Field(ge=0, le=128)]
+    duplicates: bool
+    leaks: bool
+    conflicts: bool
+
+
+class BalanceSettings(Section):
+    method: Literal["none", "random", "class_weight"]
+    seed: Seed
+
+
+class SearchSettings(Section):
+    trials: Count
+    epochs: Count
+    batch_size: Count
+    learning_rate: Positive
+    max_images: Count
+    max_mmacs: Positive
+    input_size: Annotated[int, Field(ge=8)]
+    seed: Seed
+
+
+class DesignSettings(Section):
+    input_size: Annotated[int, Field(ge=8)]
+
+
+class AugmentSettings(Section):
+    flip: bool
+    shift: Share
+    rotate: Annotated[float, Field(ge=0, le=180)]
+    zoom: Annotated[float, Field(ge=0, lt=1)]
+    contrast: Annotated[float, Field(ge=0, lt=1)]
+    brightness: Annotated[float, Field(ge=0, le=255)]
+    erase: Share
+
+
+class TrainSettings(Section):
+    epochs: Count
+    batch_size: Count
+    optimizer: Literal["adamw", "sgd"]
+    learning_rate: Positive
+    warmup_epochs: Annotated[int, Field(ge=0)]
+    weight_decay: Annotated[float, Field(ge=0)]
+    label_smoothing: Annotated[float, Field(ge=0, lt=1)]
+    augment: AugmentSettings
+    seed: Seed
+
+
+class TrainSection(Section):
+    """What all members share, and what each one changes."""
+
+    common: TrainSettings
+    members: dict[str, TrainSettings]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _members_start_from_common(cls, raw: Any) -> Any:
+        if not isinstance(raw, dict) or not isinstance(raw.get("members"), dict):
+            return raw
+        common = raw.get("common") or {}
+        return raw | {"members": {n: _overlay(common, m) for n, m in raw["members"].items()}}
+
+
+class EnsembleSettings(Section):
+    members: Annotated[list[str], Field(min_length=1)]
+    weights: Literal["equal", "optimised", "auto"]
+    bootstrap: Annotated[int, Field(ge=100)]
+    seed: Seed
+
+
+class PackageSettings(Section):
+    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]*$")]
+    parity_tolerance: Positive
+
+
+class Params(Section):
+    """All of `params.yaml`, one field a step."""
+
+    synthesize: SynthesizeSettings
+    ingest: IngestSettings
+    clean: CleanSettings
+    balance: BalanceSettings
+    search: SearchSettings
+    design: dict[str, DesignSettings]
+    train: TrainSection
+    ensemble: EnsembleSettings
+    package: PackageSettings
+
+    @model_validator(mode="after")
+    def _every_member_has_settings(self) -> "Params":
+        sections = {"design": self.design, "train.members": self.train.members}
+        for name in self.ensemble.members:
+            for section, known in sections.items():
+                if name not in known:
+                    raise ValueError(
+                        f"ensemble.members names {name!r}, which {section} does not have "
+                        f"(it has {', '.join(known)})"
+                    )
+        return self
+
+
+def load(path: Path) -> Params:
+    """Reads and checks `params.yaml`.
+
+    Args:
+        path: The YAML file.
+
+    Returns:
+        The checked settings.
+
+    Raises:
+        InputError: One sentence that names the file, the key, what is wrong with it
+            and, for an unknown key, the nearest known one.
+    """
+    try:
+        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(f"{path} is missing; run from the repository root.") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        where = getattr(error, "problem_mark", None)
+        line = f", line {where.line + 1}" if where else ""
+        raise InputError(f"{path}{line} is not valid YAML; mend it there.") from None
+    try:
+        return Params.model_validate(raw)
+    except ValidationError as error:
+        raise InputError(f"{path}: {_sentence(error)}") from None
+
+
+def _overlay(base: dict[str, Any], over: Any) -> Any:
+    """Lays `over` on `base`, sections key by key; anything but a mapping replaces it."""
+    if not isinstance(over, dict):
+        return over
+    mixed = {
+        key: _overlay(base[key], value) if isinstance(base.get(key), dict) else value
+        for key, value in over.items()
+    }
+    return base | mixed
+
+
+def _sentence(error: ValidationError) -> str:
+    # A misspelt key is also a missing one, and a bad common key repeats in every member:
+    # what is extra comes first, and of equals the first is the cause.
+    first = min(error.errors(), key=lambda item: item["type"] != "extra_forbidden")
+    key = ".".join(str(part) for part in first["loc"])
+    match first["type"]:
+        case "extra_forbidden":
+            close = difflib.get_close_matches(str(first["loc"][-1]), _known_keys(first["loc"]), n=1)
+            hint = f"did you mean {close[0]!r}?" if close else "remove it."
+            return f"{key} is not a setting; {hint}"
+        case "missing":
+            return f"{key} is missing; add it (params.yaml in git has every key)."
+        case "value_error":
+            return f"{first['ctx']['error']}."
+    return f"{key} is {first['input']!r}: {_lower(first['msg'])}."
+
+
+def _known_keys(loc: tuple[int | str, ...]) -> list[str]:
+    section: Any = Params
+    for part in loc[:-1]:
+        if part in getattr(section, "model_fields", {}):
+            section = section.model_fields[part].annotation
+        else:  # a member's name
+            section = DesignSettings if loc[0] == "design" else TrainSettings
+    return list(getattr(section, "model_fields", {}))
+
+
+def _lower(message: str) -> str:
+    return message[:1].lower() + message[1:]

@@ -1,0 +1,201 @@
+"""MLflow: one parent run an experiment, a nested run a step, trials nested below.
+
+Only the command line (`__main__.py`) tracks; a step never does.
+"""
+
+import hashlib
+import json
+import os
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import mlflow
+import numpy as np
+import onnx
+import yaml
+from mlflow.entities import Metric, Param, RunStatus
+from mlflow.tracking import MlflowClient
+
+if TYPE_CHECKING:
+    from components.search import Trial
+
+EXPERIMENT = "mien"
+KEY = "mien.experiment"
+
+
+def root() -> Path:
+    """Returns the repository that holds the MLflow store.
+
+    `dvc exp run --temp` and `--queue` work in a copy that is thrown away; DVC names the
+    true repository in `DVC_ROOT`.
+    """
+    return Path(os.environ.get("DVC_ROOT") or Path.cwd()).resolve()
+
+
+def data_md5(repository: Path) -> str:
+    """Returns the md5 of the data set that `data.dvc` names, or `unknown` without it."""
+    pointer = repository / "data.dvc"
+    if not pointer.exists():
+        return "unknown"
+    return yaml.safe_load(pointer.read_text(encoding="utf-8"))["outs"][0]["md5"]
+
+
+def git_revision() -> str:
+    """Returns the commit, with `-dirty` when tracked files differ from it."""
+    # What the pipeline itself rewrites while it runs is no change of the code.
+    tracked = ["--", ".", ":(exclude)dvc.lock", ":(exclude)metrics"]
+    commands = [["git", "rev-parse", "HEAD"], ["git", "status", "--porcelain", "-uno", *tracked]]
+    try:
+        head, changes = (
+            subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+            for command in commands
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+    return f"{head}-dirty" if changes else head
+
+
+@contextmanager
+def step_run(step: str, parameters: dict[str, Any]) -> Iterator["StepRun"]:
+    """Opens the nested run of a step below the run of its experiment.
+
+    The experiment is the DVC experiment, or for a plain `dvc repro` the combination of data
+    and parameters; its run is found by tag, so that steps in processes of their own meet.
+
+    Args:
+        step: Name of the run.
+        parameters: All of `params.yaml`, nested.
+
+    Yields:
+        What the step's progress and results are logged through.
+    """
+    store = root()
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    if "MLFLOW_TRACKING_URI" not in os.environ:
+        mlflow.set_tracking_uri(f"sqlite:///{store / 'mlflow.db'}")
+    client = MlflowClient()
+    experiment = _experiment(client, store)
+    data = data_md5(Path.cwd())
+    flat = flatten(parameters)
+    digest = hashlib.blake2b(f"{data} {sorted(flat.items())}".encode(), digest_size=4).hexdigest()
+    name = os.environ.get("DVC_EXP_NAME") or "repro"
+    tags = {
+        KEY: f"{name}-{digest}",
+        "mien.data_md5": data,
+        "mien.git_revision": git_revision(),
+        "mien.dvc_experiment": os.environ.get("DVC_EXP_NAME", ""),
+    }
+    parent = _parent(client, experiment, tags, flat)
+    mlflow.set_experiment(experiment_id=experiment)
+    with mlflow.start_run(run_id=parent), mlflow.start_run(run_name=step, nested=True):
+        mlflow.set_tags(tags | {"mien.step": step})
+        yield StepRun(parent)
+
+
+class StepRun:
+    """The MLflow run of one step, open while the step works."""
+
+    def __init__(self, parent: str) -> None:
+        self.parent = parent
+
+    def parameters(self, values: dict[str, Any]) -> None:
+        """Logs the step's own settings, nested or flat."""
+        mlflow.log_params(flatten(values))
+
+    def epoch(self, epoch: int, figures: dict[str, float]) -> None:
+        """Logs one epoch's figures."""
+        mlflow.log_metrics({name: float(value) for name, value in figures.items()}, step=epoch)
+
+    def trial(self, trial: "Trial") -> None:
+        """Logs a finished trial of the search as a run nested below this one."""
+        with mlflow.start_run(run_name=f"trial {trial.name}", nested=True):
+            mlflow.log_params({"head": trial.architecture["head"]})
+            for number, block in enumerate(trial.architecture["blocks"], start=1):
+                mlflow.log_params(flatten(block, f"block{number}."))
+            mlflow.log_metrics({"parameters": trial.parameters, "mmacs": trial.mmacs})
+            for epoch, figures in enumerate(trial.curve, start=1):
+                self.epoch(epoch, figures)
+
+    def metrics(self, metrics: dict[str, float]) -> None:
+        """Logs the step's metrics."""
+        mlflow.log_metrics(metrics)
+
+    def headline(self, metrics: dict[str, float]) -> None:
+        """Logs metrics to the experiment's own run, so that the runs table compares them."""
+        now = int(time.time() * 1000)
+        entries = [Metric(name, value, now, 0) for name, value in metrics.items()]
+        MlflowClient().log_batch(self.parent, metrics=entries)
+
+    def artifacts(self, *paths: Path) -> None:
+        """Logs files, and folders below their own names."""
+        for path in paths:
+            if path.is_dir():
+                mlflow.log_artifacts(str(path), path.name)
+            else:
+                mlflow.log_artifact(str(path))
+
+    def register(self, package: Path) -> None:
+        """Registers the packaged ensemble as a new version, once for the same graph.
+
+        The registered model is the ONNX graph that is served, not the Keras members, so that
+        a version and an answer can be compared byte for byte. Its tags lead back to the data.
+
+        Args:
+            package: Folder that the `package` step wrote.
+        """
+        manifest = json.loads((package / "manifest.json").read_text(encoding="utf-8"))
+        client = MlflowClient()
+        known = client.search_model_versions(f"name = '{manifest['name']}'")
+        if any(version.tags.get("onnx_sha256") == manifest["onnx_sha256"] for version in known):
+            return
+        faces = np.zeros((1, *manifest["input"]["shape"]), np.uint8)
+        answer = np.zeros((1, len(manifest["classes"])), np.float32)
+        logged = mlflow.onnx.log_model(
+            onnx.load(package / "ensemble.onnx"),
+            name="ensemble",
+            signature=mlflow.models.infer_signature(faces, answer),
+            input_example=faces,
+            pip_requirements=["onnxruntime", "numpy"],  # to infer them takes 19 s
+        )
+        tags = {key: manifest[key] for key in ("onnx_sha256", "data_md5", "label_set", "version")}
+        tags["git_revision"] = git_revision()
+        mlflow.register_model(logged.model_uri, manifest["name"], tags=tags)
+
+
+def flatten(values: dict[str, Any], prefix: str = "") -> dict[str, str]:
+    """Returns nested settings as `{"train.common.epochs": "30", …}`."""
+    flat = {}
+    for key, value in values.items():
+        if isinstance(value, dict):
+            flat |= flatten(value, f"{prefix}{key}.")
+        else:
+            flat[f"{prefix}{key}"] = str(value)
+    return flat
+
+
+def _experiment(client: MlflowClient, store: Path) -> str:
+    found = client.get_experiment_by_name(EXPERIMENT)
+    if found is not None:
+        return found.experiment_id
+    # MLflow would put artifacts below the working directory, which may be a throw-away copy.
+    local = "MLFLOW_TRACKING_URI" not in os.environ
+    return client.create_experiment(EXPERIMENT, (store / "mlruns").as_uri() if local else None)
+
+
+def _parent(
+    client: MlflowClient, experiment: str, tags: dict[str, str], flat: dict[str, str]
+) -> str:
+    """Finds or opens the experiment's run, whose steps come later."""
+    query = f"tags.`{KEY}` = '{tags[KEY]}' and tags.`mien.step` = 'experiment'"
+    found = client.search_runs([experiment], query)
+    if found:
+        return found[0].info.run_id
+    run = client.create_run(experiment, run_name=tags[KEY], tags=tags | {"mien.step": "experiment"})
+    parameters = [Param(key, value) for key, value in flat.items()]
+    client.log_batch(run.info.run_id, params=parameters)
+    client.set_terminated(run.info.run_id, RunStatus.to_string(RunStatus.FINISHED))
+    return run.info.run_id

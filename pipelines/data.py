@@ -1,0 +1,64 @@
+"""Bring `data/` into the working tree as `data.dvc` in git names it.
+
+Run it as `python -m pipelines.data` (`make data` and `make repro` do). What is there stays as
+it is. What is missing is pulled when a DVC remote is set up, and drawn when `data.dvc` names
+the embedded data set.
+"""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import yaml
+
+DATA = Path("data")
+POINTER = Path("data.dvc")
+
+
+def main() -> int:
+    """Returns the process's exit status."""
+    if DATA.exists():
+        return _differs() if _dvc("status", "--quiet", str(POINTER)) else 0
+    if _dvc("checkout", "--quiet", str(POINTER)) == 0:
+        return 0
+    remotes = subprocess.run(_command("remote", "list"), capture_output=True, check=True).stdout
+    if remotes:
+        return _dvc("pull", str(POINTER))
+    print("Drawing the embedded data set into data/ ...")
+    step = [sys.executable, "-m", "components", "synthesize", "--out", str(DATA)]
+    subprocess.run(step, check=True)
+    if _dvc("status", "--quiet", str(POINTER)):
+        return _unknown()
+    return _dvc("commit", "--quiet", "--force", str(POINTER))
+
+
+def _differs() -> int:
+    print(
+        "data/ is not what data.dvc names. If you changed it on purpose, run `dvc add data`; "
+        "if not, remove it and run `make data`.",
+        file=sys.stderr,
+    )
+    return 1
+
+
+def _unknown() -> int:
+    md5 = yaml.safe_load(POINTER.read_text(encoding="utf-8"))["outs"][0]["md5"]
+    print(
+        f"data.dvc names a data set (md5 {md5}) that is neither the embedded one nor in DVC's "
+        "cache, and no DVC remote is set up: run `dvc remote add --default NAME URL`, or put "
+        "the files into data/.",
+        file=sys.stderr,
+    )
+    return 1
+
+
+def _dvc(*arguments: str) -> int:
+    return subprocess.run(_command(*arguments), check=False).returncode
+
+
+def _command(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", "dvc", *arguments]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""The endpoint: BentoML in front, ONNX Runtime behind, and no TensorFlow anywhere."""
