@@ -10,6 +10,10 @@ from components.settings import AugmentSettings
 class Batches(keras.utils.PyDataset):
     """Batches of a face set that depend on the seed, the epoch and the position alone.
 
+    All training batches have the same size: the last one is filled up from the beginning of
+    the epoch's order. (TensorFlow 2.21's depthwise gradient corrupts memory on the CPU when a
+    batch is odd, which a remainder would often be.)
+
     An interrupted training that resumes at epoch k therefore sees the faces that it would
     have seen without the interruption.
 
@@ -18,7 +22,7 @@ class Batches(keras.utils.PyDataset):
         rows: (M,) indices into `images`; a row may repeat.
         targets: (M, classes) float32 class distributions.
         weights: (M,) float32 sample weights, ones if `None`.
-        batch_size: Faces a batch; the last one may be smaller.
+        batch_size: Faces a batch; in evaluation the last one may be smaller.
         augmentation: How to augment and shuffle; `None` for evaluation: neither.
         seed: Seed of shuffling and augmentation.
     """
@@ -48,7 +52,10 @@ class Batches(keras.utils.PyDataset):
         return -(-len(self.rows) // self.batch_size)
 
     def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        chosen = self._order[index * self.batch_size : (index + 1) * self.batch_size]
+        places = np.arange(index * self.batch_size, (index + 1) * self.batch_size)
+        if self.augmentation is None:
+            places = places[places < len(self._order)]
+        chosen = self._order[places % len(self._order)]
         faces = self.images[self.rows[chosen]]
         if self.augmentation is not None:
             rng = np.random.default_rng((self.seed, self._epoch, index))

@@ -1,11 +1,17 @@
 """Replace a step's output whole, or leave the last good one in place."""
 
 import contextlib
+import errno
 import os
 import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+
+from components.errors import InputError
+
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS}
 
 
 @contextlib.contextmanager
@@ -13,7 +19,8 @@ def replacing(path: Path) -> Iterator[Path]:
     """Yields a fresh directory that takes the place of `path` on success.
 
     The directory is made beside `path`, so that the final move stays on one file
-    system. When the block raises, it is removed and `path` keeps what it held.
+    system. When the block raises, it is removed and `path` keeps what it held. Whatever
+    the block reads must explain itself: an `OSError` that gets here is blamed on `path`.
 
     Args:
         path: The directory to replace; its parents are made if missing.
@@ -22,16 +29,17 @@ def replacing(path: Path) -> Iterator[Path]:
         An empty directory to write into.
 
     Raises:
-        OSError: If the directory cannot be made or moved (permissions, full disk).
+        InputError: If the directory cannot be made, written or moved.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    fresh = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
-    try:
-        fresh.chmod(0o755)
-        yield fresh
-        _swap(fresh, path)
-    finally:
-        shutil.rmtree(fresh, ignore_errors=True)
+    with _explained(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        fresh = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
+        try:
+            fresh.chmod(0o755)
+            yield fresh
+            _swap(fresh, path)
+        finally:
+            shutil.rmtree(fresh, ignore_errors=True)
 
 
 def _swap(fresh: Path, path: Path) -> None:
@@ -55,12 +63,30 @@ def write_text(path: Path, text: str) -> None:
     """Writes `text` to `path` whole or not at all.
 
     Raises:
-        OSError: If the file cannot be written; `path` then keeps what it held.
+        InputError: If the file cannot be written; `path` then keeps what it held.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     fresh = path.with_name(f".{path.name}.{os.getpid()}")
+    with _explained(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            fresh.write_text(text, encoding="utf-8")
+            fresh.replace(path)
+        finally:
+            fresh.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _explained(path: Path) -> Iterator[None]:
     try:
-        fresh.write_text(text, encoding="utf-8")
-        fresh.replace(path)
-    finally:
-        fresh.unlink(missing_ok=True)
+        yield
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise InputError(f"{path} cannot be written ({reason}); {_remedy(error, path)}") from error
+
+
+def _remedy(error: OSError, path: Path) -> str:
+    if error.errno in _FULL:
+        return "free space on that disk or raise the file-size limit, and run again."
+    if error.errno in _FORBIDDEN:
+        return f"give yourself write permission on {path.parent}, and run again."
+    return "check that path, and run again."

@@ -20,6 +20,7 @@ from components.data.faces import FaceSet
 from components.errors import InputError
 from components.metrics import SMALLEST
 from components.outputs import replacing
+from components.recipe import predict
 from components.settings import PackageSettings
 
 PARITY_FACES = 256
@@ -70,7 +71,7 @@ def package(
 
     with replacing(out) as folder:
         graph = folder / "ensemble.onnx"
-        answers = model.predict(examples, verbose=0)  # Keras exports only what was called once
+        answers = predict(model, examples)  # Keras exports only what was called once
         model.export(graph, format="onnx", verbose=False)
         parity = _largest_difference(graph, examples, answers)
         if parity > settings.parity_tolerance:

@@ -4,9 +4,13 @@ import sys
 from typing import Literal
 
 import keras
+import numpy as np
 
 # A progress bar for a person, a line an epoch for a log.
 VERBOSITY = 1 if sys.stdout.isatty() else 2
+# XLA is what makes JAX fast. On a CPU it slows TensorFlow's depthwise layers tenfold, takes
+# minutes to compile a large network, and has crashed on one.
+_WITH_XLA = keras.backend.backend() == "jax"
 
 
 def compile_model(
@@ -51,6 +55,19 @@ def compile_model(
         chosen,
         keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=label_smoothing),
         weighted_metrics=[keras.metrics.CategoricalAccuracy(name="accuracy")],
-        # XLA is what makes JAX fast, but slows TensorFlow's depthwise layers tenfold on a CPU.
-        jit_compile=keras.backend.backend() == "jax",
+        jit_compile=_WITH_XLA,
     )
+
+
+def predict(model: keras.Model, faces: np.ndarray | keras.utils.PyDataset) -> np.ndarray:
+    """Runs a model that need not be compiled.
+
+    Args:
+        model: Any model of one input and one output.
+        faces: (N, H, W, C) array, or batches of such.
+
+    Returns:
+        (N, classes) float32 outputs.
+    """
+    model.jit_compile = _WITH_XLA
+    return model.predict(faces, verbose=0)

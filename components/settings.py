@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from components.errors import InputError
 
 Count = Annotated[int, Field(ge=1)]
+BatchSize = Annotated[int, Field(ge=2, multiple_of=2)]  # see components/batches.py
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
@@ -52,7 +53,7 @@ class BalanceSettings(Section):
 class SearchSettings(Section):
     trials: Count
     epochs: Count
-    batch_size: Count
+    batch_size: BatchSize
     learning_rate: Positive
     max_images: Count
     max_mmacs: Positive
@@ -76,7 +77,7 @@ class AugmentSettings(Section):
 
 class TrainSettings(Section):
     epochs: Count
-    batch_size: Count
+    batch_size: BatchSize
     optimizer: Literal["adamw", "sgd"]
     learning_rate: Positive
     warmup_epochs: Annotated[int, Field(ge=0)]

@@ -19,7 +19,7 @@ from components.data.faces import FaceSet
 from components.errors import InputError
 from components.outputs import replacing
 from components.plots import training_curves
-from components.recipe import VERBOSITY, compile_model
+from components.recipe import VERBOSITY, compile_model, predict
 from components.settings import TrainSettings
 
 OnEpoch = Callable[[int, dict[str, float]], None]
@@ -207,5 +207,5 @@ def _predict(
     """Returns the logits of every validation and test face."""
     held_out = table.loc[table["split"] != "train", ["row", "split", "label", "leaked"]]
     batches = _evaluation_batches(face_set, held_out, len(classes))
-    logits = pd.DataFrame(model.predict(batches, verbose=0), columns=list(classes))
+    logits = pd.DataFrame(predict(model, batches), columns=list(classes))
     return held_out.reset_index(drop=True).join(logits)

@@ -1,0 +1,93 @@
+"""Small face data for the tests of the first steps, and the real data where it is present."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from components.data.faces import IMAGES, TABLE, VOTE_FIELDS, write_images
+from components.data.labels import VOTE_COLUMNS
+from components.ingest import ingest
+from components.settings import IngestSettings
+
+REAL = Path(__file__).parents[3] / "shared" / "datasets"
+USAGES = ["Training"] * 14 + ["PublicTest"] * 7 + ["PrivateTest"] * 7
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """The folder with the real FER-2013 and FER+."""
+    if not (REAL / "fer2013new.csv").is_file():
+        pytest.skip("the real data is not here")
+    return REAL
+
+
+@pytest.fixture(scope="session")
+def real_faces(real_data, tmp_path_factory) -> tuple[Path, dict[str, float]]:
+    """The real data as a face set, and what `ingest` said of it."""
+    out = tmp_path_factory.mktemp("real") / "faces"
+    return out, ingest(real_data, out, IngestSettings(source="", strict=True))
+
+
+@pytest.fixture
+def pictures() -> np.ndarray:
+    """28 different faces, (28, 8, 8) uint8."""
+    return np.random.default_rng(0).integers(0, 256, (28, 8, 8), np.uint8)
+
+
+@pytest.fixture
+def data(tmp_path, pictures) -> Path:
+    """A folder with those faces as `fer2013.csv`: two a class in training, one elsewhere."""
+    folder = tmp_path / "data"
+    folder.mkdir()
+    rows = [
+        f"{row % 7},{' '.join(map(str, picture.ravel()))},{usage}"
+        for row, (picture, usage) in enumerate(zip(pictures, USAGES, strict=True))
+    ]
+    write_lines(folder / "fer2013.csv", ["emotion,pixels,Usage", *rows])
+    return folder
+
+
+@pytest.fixture
+def voted_data(data) -> Path:
+    """The same folder with `fer2013new.csv`: row r has 1 vote for NF, 9 for column r % 8."""
+    header = ",".join(["Usage", "Image name", *VOTE_COLUMNS])
+    rows = []
+    for row, usage in enumerate(USAGES):
+        votes = [0] * 9 + [1]
+        votes[row % 8] = 9
+        name = "" if row == 3 else f"fer{row:07d}.png"
+        rows.append(",".join([usage, name, *map(str, votes)]))
+    write_lines(data / "fer2013new.csv", [header, *rows])
+    return data
+
+
+@pytest.fixture
+def make_faces(tmp_path) -> Callable[..., Path]:
+    """Writes a face set from arrays; without images, faces that all differ."""
+
+    def make(labels, splits, images=None, votes=None, named=None) -> Path:
+        folder = tmp_path / "faces"
+        folder.mkdir()
+        count = len(labels)
+        if images is None:
+            images = np.random.default_rng(1).integers(0, 256, (count, 8, 8), np.uint8)
+        columns = {
+            "id": [f"fer{row:07d}" for row in range(count)],
+            "split": splits,
+            "label": np.array(labels, np.int8),
+        }
+        if votes is not None:
+            columns |= dict(zip(VOTE_FIELDS, np.array(votes, np.int8).T, strict=True))
+            columns["named"] = np.ones(count, bool) if named is None else named
+        write_images(folder / IMAGES, [images])
+        pd.DataFrame(columns).to_parquet(folder / TABLE, index=False)
+        return folder
+
+    return make
+
+
+def write_lines(path: Path, lines: list[str]) -> None:
+    path.write_text("\n".join(lines) + "\n")

@@ -1,0 +1,111 @@
+import json
+
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+
+from components.errors import InputError
+from components.package import join, package
+from components.recipe import predict
+from components.settings import PackageSettings
+from serving.engine import Engine, read_manifest
+
+CLASSES = ("angry", "happy", "neutral")
+SETTINGS = PackageSettings(name="mien", parity_tolerance=1e-4)
+WEIGHTS = {"first": 0.75, "second": 0.25}
+SCORES = {
+    f"{split}.{name}": 0.5
+    for split in ("test", "test_leak_free")
+    for name in ("n", "accuracy", "accuracy_low", "accuracy_high", "macro_f1", "nll", "ece")
+}
+
+
+def network(seed: int) -> keras.Model:
+    """Has what makes an export go wrong: resizing, batch normalisation, dropout."""
+    keras.utils.set_random_seed(seed)
+    model = keras.Sequential(
+        [
+            keras.Input((8, 8, 1)),
+            keras.layers.Resizing(6, 6),
+            keras.layers.Rescaling(1 / 255),
+            keras.layers.Conv2D(4, 3),
+            keras.layers.BatchNormalization(),
+            keras.layers.Dropout(0.5),
+            keras.layers.GlobalAveragePooling2D(),
+            keras.layers.Dense(3),
+        ]
+    )
+    for weight in model.weights:  # moving averages as after a training
+        if "seed" not in weight.path:
+            weight.assign(np.random.default_rng(seed).uniform(0.2, 2, weight.shape))
+    return model
+
+
+@pytest.fixture
+def inputs(tmp_path, make_faces):
+    members = {}
+    for seed, name in enumerate(WEIGHTS):
+        members[name] = tmp_path / name
+        members[name].mkdir()
+        network(seed).save(members[name] / "model.keras")
+    ensemble = tmp_path / "ensemble"
+    ensemble.mkdir()
+    settled = {"weights": WEIGHTS, "temperature": 1.7}
+    (ensemble / "ensemble.json").write_text(json.dumps(settled))
+    pd.DataFrame({"row": np.arange(20)}).to_parquet(ensemble / "predictions.parquet")
+    faces = make_faces(np.zeros(20), ["test"] * 20)
+    return {"members": members, "ensemble": ensemble, "faces": faces, "scores": SCORES}
+
+
+def run(inputs, out, settings=SETTINGS):
+    return package(
+        **inputs, out=out, settings=settings, label_set="x", classes=CLASSES, data_md5="abc"
+    )
+
+
+def test_the_graph_answers_as_the_formula_says(inputs, tmp_path):
+    metrics = run(inputs, tmp_path / "out")
+    assert metrics["parity"] < 1e-5
+    faces = np.load(inputs["faces"] / "faces.npy")[..., None]
+    mixed = 0.0
+    for name, weight in WEIGHTS.items():
+        model = keras.models.load_model(inputs["members"][name] / "model.keras")
+        logits = predict(model, faces.astype(np.float32))
+        shares = np.exp(logits - logits.max(1, keepdims=True))
+        mixed += weight * shares / shares.sum(1, keepdims=True)
+    cooled = mixed ** (1 / 1.7)
+    expected = cooled / cooled.sum(1, keepdims=True)
+    answers = Engine(tmp_path / "out", threads=1).probabilities(faces)
+    np.testing.assert_allclose(answers, expected, atol=1e-5)
+
+
+def test_the_manifest_leads_back_to_the_data(inputs, tmp_path):
+    run(inputs, tmp_path / "out")
+    manifest = read_manifest(tmp_path / "out")
+    assert manifest["data_md5"] == "abc"
+    assert manifest["version"] == manifest["onnx_sha256"][:12]
+    card = (tmp_path / "out" / "MODEL_CARD.md").read_text()
+    assert "| published split | 0 | 0.500 (0.500–0.500) |" in card
+
+
+def test_the_same_members_give_the_same_graph(inputs, tmp_path):
+    for name in ("a", "b"):
+        run(inputs, tmp_path / name)
+    first, second = (read_manifest(tmp_path / name)["version"] for name in ("a", "b"))
+    assert first == second
+
+
+def test_a_graph_that_differs_is_not_packaged(inputs, tmp_path):
+    run(inputs, tmp_path / "out")
+    before = (tmp_path / "out" / "manifest.json").read_bytes()
+    strict = PackageSettings(name="mien", parity_tolerance=1e-30)
+    with pytest.raises(InputError, match="nothing was packaged"):
+        run(inputs, tmp_path / "out", strict)
+    assert (tmp_path / "out" / "manifest.json").read_bytes() == before
+
+
+def test_a_member_without_weight_is_left_out():
+    members = {"first": network(0), "second": network(1)}
+    model = join(members, {"first": 1.0, "second": 0.0}, 1.0, (8, 8, 1))
+    assert model.count_params() == members["first"].count_params()

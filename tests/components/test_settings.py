@@ -1,0 +1,99 @@
+from pathlib import Path
+
+import pytest
+import yaml
+
+from components import settings
+from components.errors import InputError
+
+PARAMS = Path(__file__).parents[2] / "params.yaml"
+
+
+def refusal(tmp_path: Path, key: str, **change: object) -> str:
+    """What `load` says of params.yaml after one key was renamed, removed or given a value."""
+    raw = yaml.safe_load(PARAMS.read_text(encoding="utf-8"))
+    *sections, last = key.split(".")
+    section = raw
+    for name in sections:
+        section = section[name]
+    value = section.pop(last)
+    if "rename" in change:
+        section[change["rename"]] = value
+    if "value" in change:
+        section[last] = change["value"]
+    return refusal_of(tmp_path, yaml.safe_dump(raw))
+
+
+def refusal_of(tmp_path: Path, text: str) -> str:
+    path = tmp_path / "params.yaml"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(InputError) as caught:
+        settings.load(path)
+    message = str(caught.value)
+    assert message.startswith(str(path))
+    assert "\n" not in message
+    return message
+
+
+def test_the_settings_in_git_are_valid():
+    params = settings.load(PARAMS)
+    assert set(params.ensemble.members) <= set(params.train.members)
+
+
+def test_a_member_changes_only_what_it_names():
+    members = settings.load(PARAMS).train.members
+    changed = members["vggface"].model_dump()
+    common = settings.load(PARAMS).train.common.model_dump()
+    assert changed["epochs"] != common["epochs"]
+    assert changed["augment"] == common["augment"]
+
+
+@pytest.mark.parametrize(
+    ("key", "rename", "said"),
+    [
+        ("search.trials", "trails", "search.trails is not a setting; did you mean 'trials'?"),
+        ("balance", "balence", "balence is not a setting; did you mean 'balance'?"),
+        ("train.members.vggface.epochs", "epoch", "members.vggface.epoch is not a setting; did"),
+        ("design.vggface.input_size", "input", "design.vggface.input is not a setting; did you"),
+        ("train.common.augment.flip", "flop", "augment.flop is not a setting; did you mean 'flip'"),
+        ("search.trials", "xyz", "search.xyz is not a setting; remove it."),
+    ],
+)
+def test_a_misspelt_key_is_named_with_its_nearest_neighbour(tmp_path, key, rename, said):
+    assert said in refusal(tmp_path, key, rename=rename)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "said"),
+    [
+        ("search.trials", "a dozen", "search.trials is 'a dozen': input should be a valid integer"),
+        ("search.trials", 0, "search.trials is 0: input should be greater than or equal to 1"),
+        ("ingest.strict", 1, "ingest.strict is 1: input should be a valid boolean"),
+        ("balance.method", "smoke", "balance.method is 'smoke': input should be 'none', 'random'"),
+        ("train.common.augment.shift", 8, "train.common.augment.shift is 8: input should be less"),
+        ("train.members.vggface.epochs", -1, "train.members.vggface.epochs is -1: input should"),
+        ("train.members", None, "train.members is None: input should be a valid dictionary"),
+    ],
+)
+def test_a_wrong_value_is_named_with_what_it_should_be(tmp_path, key, value, said):
+    assert said in refusal(tmp_path, key, value=value)
+
+
+def test_a_missing_key_is_named(tmp_path):
+    assert "ensemble.bootstrap is missing; add it" in refusal(tmp_path, "ensemble.bootstrap")
+
+
+@pytest.mark.parametrize("section", ["design", "train.members"])
+def test_a_member_without_network_or_recipe_is_named(tmp_path, section):
+    said = refusal(tmp_path, f"{section}.vggface2")
+    assert f"ensemble.members names 'vggface2', which {section} does not have" in said
+
+
+def test_broken_yaml_is_told_with_its_line(tmp_path):
+    said = refusal_of(tmp_path, "ingest:\n  strict: [\n")
+    assert ", line 3 is not valid YAML" in said
+
+
+def test_a_missing_file_tells_where_to_run(tmp_path):
+    with pytest.raises(InputError, match="run from the repository root"):
+        settings.load(tmp_path / "params.yaml")

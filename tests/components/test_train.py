@@ -1,0 +1,206 @@
+"""Training on 8x8 faces, with a network of one layer."""
+
+import json
+from pathlib import Path
+
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+
+from components.batches import Batches, EpochClock, one_hot
+from components.errors import InputError
+from components.recipe import predict
+from components.settings import AugmentSettings, TrainSettings
+from components.train import train
+
+CLASSES = ("angry", "happy", "neutral")
+AUGMENT = AugmentSettings(
+    flip=True, shift=0.1, rotate=5, zoom=0.1, contrast=0.1, brightness=5, erase=0.2
+)
+SETTINGS = TrainSettings(
+    epochs=4,
+    batch_size=8,
+    optimizer="adamw",
+    learning_rate=0.01,
+    warmup_epochs=1,
+    weight_decay=0.001,
+    label_smoothing=0.1,
+    augment=AUGMENT,
+    seed=0,
+)
+
+
+@pytest.fixture
+def inputs(tmp_path, make_faces) -> dict[str, Path]:
+    """60 faces whose class is their brightness, and the files of the steps before `train`."""
+    labels = np.arange(60) % 3
+    splits = ["train"] * 41 + ["val"] * 9 + ["test"] * 10
+    images = np.random.default_rng(0).integers(0, 60, (60, 8, 8)).astype(np.uint8)
+    images += (labels * 90).astype(np.uint8)[:, None, None]
+    faces = make_faces(labels, splits, images)
+    kept, training = tmp_path / "kept", tmp_path / "training"
+    kept.mkdir()
+    training.mkdir()
+    table = pd.DataFrame({"row": np.arange(60), "split": splits, "label": labels.astype(np.int8)})
+    table.assign(leaked=False).to_parquet(kept / "kept.parquet")
+    sample = pd.DataFrame({"row": np.arange(41), "label": labels[:41].astype(np.int8)})
+    sample.assign(weight=np.float32(1)).to_parquet(training / "training.parquet")
+
+    keras.utils.set_random_seed(1)
+    network = keras.Sequential(
+        [
+            keras.Input((8, 8, 1)),
+            keras.layers.Rescaling(1 / 255),
+            keras.layers.Flatten(),
+            keras.layers.Dropout(0.2),
+            keras.layers.Dense(3, name="logits"),
+        ]
+    )
+    architecture = tmp_path / "network.json"
+    architecture.write_text(network.to_json())
+    return {"architecture": architecture, "faces": faces, "kept": kept, "training": training}
+
+
+def run(inputs, folder: Path, settings: TrainSettings = SETTINGS, **options):
+    return train(
+        **inputs,
+        out=folder / "out",
+        settings=settings,
+        classes=CLASSES,
+        checkpoints=folder / "checkpoints",
+        **options,
+    )
+
+
+def weights(folder: Path) -> list[np.ndarray]:
+    return keras.models.load_model(folder / "out" / "model.keras").get_weights()
+
+
+def test_the_predictions_are_those_of_the_saved_model(inputs, tmp_path):
+    run(inputs, tmp_path)
+    answers = pd.read_parquet(tmp_path / "out" / "predictions.parquet")
+    assert list(answers["split"]) == ["val"] * 9 + ["test"] * 10
+    model = keras.models.load_model(tmp_path / "out" / "model.keras")
+    faces = np.load(inputs["faces"] / "faces.npy")[answers["row"]][..., None]
+    logits = predict(model, faces.astype(np.float32))
+    np.testing.assert_allclose(answers[list(CLASSES)], logits, rtol=1e-5)
+
+
+def test_a_network_learns_what_can_be_learnt(inputs, tmp_path):
+    metrics = run(inputs, tmp_path, SETTINGS.model_copy(update={"epochs": 40}))
+    assert metrics["val.accuracy"] > 0.8
+
+
+def test_two_trainings_with_one_seed_are_the_same_to_the_byte(inputs, tmp_path):
+    for name in ("a", "b"):
+        run(inputs, tmp_path / name)
+    for file in ("model.keras", "predictions.parquet", "curves.csv"):
+        first, second = (tmp_path / name / "out" / file for name in ("a", "b"))
+        assert first.read_bytes() == second.read_bytes(), file
+
+
+class KilledError(Exception):
+    """Stands for a signal in the middle of a training."""
+
+
+def test_an_interrupted_training_ends_as_if_it_had_not_been(inputs, tmp_path):
+    run(inputs, tmp_path / "whole")
+
+    def kill(epoch: int, figures: dict) -> None:
+        if epoch == 3:
+            raise KilledError
+
+    with pytest.raises(KilledError):
+        run(inputs, tmp_path / "broken", on_epoch=kill)
+    assert not (tmp_path / "broken" / "out").exists()
+    seen = []
+    run(inputs, tmp_path / "broken", on_epoch=lambda epoch, figures: seen.append(epoch))
+    assert seen == [1, 2, 3, 4]
+    for whole, resumed in zip(
+        weights(tmp_path / "whole"), weights(tmp_path / "broken"), strict=True
+    ):
+        np.testing.assert_array_equal(whole, resumed)
+    curves = [(tmp_path / name / "out" / "curves.csv").read_text() for name in ("whole", "broken")]
+    assert curves[0] == curves[1]
+
+
+def test_a_resumed_training_does_not_run_the_finished_epochs_again(inputs, tmp_path, monkeypatch):
+    def kill(epoch: int, figures: dict) -> None:
+        if epoch == 3:
+            raise KilledError
+
+    with pytest.raises(KilledError):
+        run(inputs, tmp_path, on_epoch=kill)
+    started = []
+    begin = EpochClock.on_epoch_begin
+    monkeypatch.setattr(
+        EpochClock,
+        "on_epoch_begin",
+        lambda self, epoch, logs=None: (started.append(epoch), begin(self, epoch, logs)),
+    )
+    run(inputs, tmp_path)
+    assert started == [2, 3]
+
+
+def test_a_checkpoint_of_another_recipe_is_not_used(inputs, tmp_path):
+    def kill(epoch: int, figures: dict) -> None:
+        if epoch == 3:
+            raise KilledError
+
+    with pytest.raises(KilledError):
+        run(inputs, tmp_path, on_epoch=kill)
+    seen = []
+    other = SETTINGS.model_copy(update={"learning_rate": 0.02, "epochs": 1})
+    run(inputs, tmp_path, other, on_epoch=lambda epoch, figures: seen.append(epoch))
+    assert seen == [1]
+
+
+def test_checkpoints_are_gone_when_the_training_is_done(inputs, tmp_path):
+    run(inputs, tmp_path)
+    assert not (tmp_path / "checkpoints").exists()
+
+
+def test_a_loss_that_is_no_number_stops_and_keeps_the_last_result(inputs, tmp_path):
+    run(inputs, tmp_path)
+    before = (tmp_path / "out" / "model.keras").read_bytes()
+    network = json.loads(inputs["architecture"].read_text())
+    for layer in network["config"]["layers"]:
+        if layer["class_name"] == "Rescaling":
+            layer["config"]["scale"] = 1e38
+    inputs["architecture"].write_text(json.dumps(network))
+    with pytest.raises(InputError, match=r"the loss became nan in epoch 1, batch \d+; lower"):
+        run(inputs, tmp_path)
+    assert (tmp_path / "out" / "model.keras").read_bytes() == before
+
+
+def batches(count: int, **options) -> Batches:
+    images = np.arange(count, dtype=np.uint8)[:, None, None] * np.ones((8, 8), np.uint8)
+    targets = one_hot(np.zeros(count, int), 2)
+    return Batches(images, np.arange(count), targets, batch_size=4, **options)
+
+
+def shown(feed: Batches) -> list[int]:
+    return [int(face.mean()) for i in range(len(feed)) for face in feed[i][0]]
+
+
+def test_evaluation_shows_every_face_once_and_in_order():
+    assert shown(batches(7)) == list(range(7))
+
+
+def test_a_training_epoch_shows_every_face_in_batches_of_one_size():
+    still = AugmentSettings(
+        flip=False, shift=0, rotate=0, zoom=0, contrast=0, brightness=0, erase=0
+    )
+    feed = batches(7, augmentation=still)
+    assert [len(feed[i][0]) for i in range(len(feed))] == [4, 4]
+    assert set(shown(feed)) == set(range(7))
+
+
+def test_epochs_differ_and_the_same_epoch_does_not():
+    feed = batches(16, augmentation=AUGMENT)
+    first = feed[0][0]
+    feed.start_epoch(1)
+    assert not np.array_equal(feed[0][0], first)
+    feed.start_epoch(0)
+    np.testing.assert_array_equal(feed[0][0], first)
