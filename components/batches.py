@@ -73,7 +73,11 @@ class Batches(keras.utils.PyDataset):
 
 
 class EpochClock(keras.callbacks.Callback):
-    """Tells the batches which epoch it is: Keras itself does not, least of all on a resume."""
+    """Tells the batches and the dropout layers which epoch it is.
+
+    Keras tells the former nothing, least of all on a resume, and saves no checkpoint of the
+    latter's random state.
+    """
 
     def __init__(self, batches: Batches) -> None:
         super().__init__()
@@ -81,6 +85,10 @@ class EpochClock(keras.callbacks.Callback):
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
         self.batches.start_epoch(epoch)
+        rng = np.random.default_rng((self.batches.seed, epoch))
+        for variable in self.model.variables:
+            if variable.path.endswith("seed_generator_state"):
+                variable.assign(rng.integers(2**31, size=variable.shape))
 
 
 def one_hot(labels: np.ndarray, classes: int) -> np.ndarray:

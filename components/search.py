@@ -176,6 +176,7 @@ class ArticleSpace(keras_tuner.HyperModel):
             validation_data=self.val_batches,
             epochs=self.settings.epochs,
             callbacks=[*callbacks, EpochClock(self.train_batches)],
+            shuffle=False,  # the batches shuffle themselves, as the seed says
             verbose=VERBOSITY,
         )
 

@@ -159,6 +159,7 @@ def _fit(
         train_batches,
         validation_data=val_batches,
         epochs=epochs,
+        shuffle=False,  # the batches shuffle themselves, as the seed says
         verbose=VERBOSITY,
         callbacks=[
             EpochClock(train_batches),
