@@ -1,0 +1,224 @@
+"""The whole chain for real: faces, `dvc repro`, MLflow, a resumed training, a served answer.
+
+In a clone of its own, with a tiny data set, one epoch and two small members.
+"""
+
+import os
+import signal
+import socket
+import sqlite3
+import subprocess
+import time
+import urllib.request
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import yaml
+from mlflow.tracking import MlflowClient
+
+from components.metrics import read
+from serving.engine import Engine, read_manifest
+
+MEMBERS = ["mini_xception", "searched"]
+STEPS = ["ingest", "clean", "balance", "search", "design", "ensemble", "package"]
+STEPS += [f"train {member}" for member in MEMBERS]
+
+
+def change(path: Path, **values: object) -> None:
+    """Sets keys of params.yaml, with `__` for the dots in their names."""
+    params = yaml.safe_load((path / "params.yaml").read_text())
+    for key, value in values.items():
+        *sections, last = key.split("__")
+        section = params
+        for name in sections:
+            section = section[name]
+        section[last] = value
+    (path / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
+
+
+@pytest.fixture(scope="module")
+def reproduced(clone):
+    """The clone after `dvc repro` on 140 faces."""
+    change(
+        clone.path,
+        synthesize__faces=140,
+        search__trials=2,
+        search__epochs=1,
+        search__max_mmacs=300.0,
+        train__common__epochs=1,
+        ensemble__members=MEMBERS,
+    )
+    clone.run("python", "-m", "components", "synthesize")
+    clone.run("dvc", "add", "--quiet", "data")
+    clone.commit()
+    clone.run("dvc", "repro")
+    return clone
+
+
+@pytest.fixture(scope="module")
+def runs(reproduced):
+    """The MLflow runs by name."""
+    client = MlflowClient(f"sqlite:///{reproduced.path / 'mlflow.db'}")
+    experiment = client.get_experiment_by_name("mien").experiment_id
+    return {run.info.run_name: run for run in client.search_runs([experiment])}
+
+
+def test_a_second_repro_does_nothing(reproduced):
+    assert "up to date" in reproduced.run("dvc", "repro")
+
+
+def test_a_parameter_reruns_only_what_depends_on_it(reproduced):
+    text = (reproduced.path / "params.yaml").read_text()
+    change(reproduced.path, ensemble__bootstrap=500)
+    stale = yaml.safe_load(reproduced.run("dvc", "status", "--json"))
+    (reproduced.path / "params.yaml").write_text(text)
+    assert set(stale) == {"ensemble"}
+    change(reproduced.path, train__members__searched={"epochs": 2})
+    stale = yaml.safe_load(reproduced.run("dvc", "status", "--json"))
+    (reproduced.path / "params.yaml").write_text(text)
+    assert set(stale) == {"train@searched"}
+
+
+def test_metrics_have_the_published_split_and_the_leak_free_one(reproduced):
+    metrics = read(reproduced.path / "metrics" / "ensemble.json")
+    assert metrics["test.n"] > metrics["test_leak_free.n"] > 0
+    assert 0 <= metrics["test.accuracy_low"] <= metrics["test.accuracy"]
+    shown = reproduced.run("dvc", "metrics", "show")
+    assert "metrics/ensemble.json" in shown
+    assert "metrics/train/mini_xception.json" in shown
+
+
+def test_plots_open_without_a_network(reproduced):
+    reproduced.run("python", "-m", "pipelines.plots_page")
+    reproduced.run("dvc", "plots", "show")
+    page = (reproduced.path / "dvc_plots" / "index.html").read_text()
+    for title in ("Ensemble on the test split", "Reliability of the ensemble"):
+        assert title in page
+    assert "<script src" not in page
+    assert "https://cdn" not in page
+
+
+def test_every_step_is_a_run_below_one_experiment(reproduced, runs):
+    (parent,) = [name for name in runs if name.startswith("repro-")]
+    assert set(runs) >= {parent, *STEPS}
+    data = yaml.safe_load((reproduced.path / "data.dvc").read_text())["outs"][0]["md5"]
+    for step in STEPS:
+        tags = runs[step].data.tags
+        assert tags["mlflow.parentRunId"] == runs[parent].info.run_id
+        assert tags["mien.data_md5"] == data
+        assert len(tags["mien.git_revision"]) >= 40
+        assert runs[step].info.status == "FINISHED"
+    trials = [name for name in runs if name.startswith("trial ")]
+    assert len(trials) == 2
+    assert runs[trials[0]].data.tags["mlflow.parentRunId"] == runs["search"].info.run_id
+
+
+def test_runs_carry_parameters_curves_and_metrics(runs):
+    (parent,) = [run for name, run in runs.items() if name.startswith("repro-")]
+    assert parent.data.params["train.common.epochs"] == "1"
+    assert "test.accuracy" in parent.data.metrics
+    assert "val_accuracy" in runs["train mini_xception"].data.metrics
+    assert "test.accuracy" in runs["ensemble"].data.metrics
+
+
+def test_the_ensemble_is_registered_with_its_lineage(reproduced):
+    client = MlflowClient(f"sqlite:///{reproduced.path / 'mlflow.db'}")
+    (version,) = client.search_model_versions("name = 'mien'")
+    manifest = read_manifest(reproduced.path / "artifacts" / "package")
+    assert version.tags["onnx_sha256"] == manifest["onnx_sha256"]
+    assert version.tags["data_md5"] == manifest["data_md5"]
+
+
+def test_an_experiment_in_a_temporary_copy_logs_to_the_same_store(reproduced):
+    store = reproduced.path / "mlflow.db"
+    with sqlite3.connect(store) as connection:
+        (before,) = connection.execute("select count(*) from runs").fetchone()
+    reproduced.commit()
+    reproduced.run(
+        *("dvc", "exp", "run", "--temp", "--name", "equal"), "-S", "ensemble.weights=equal"
+    )
+    with sqlite3.connect(store) as connection:
+        (after,) = connection.execute("select count(*) from runs").fetchone()
+        tags = "select value from tags where key = 'mien.dvc_experiment'"
+        assert ("equal",) in connection.execute(tags).fetchall()
+    assert after > before
+    assert "equal" in reproduced.run("dvc", "exp", "show", "--csv")
+
+
+def test_a_killed_training_goes_on_from_its_checkpoint(reproduced, tmp_path):
+    change(reproduced.path, train__members__mini_xception={"epochs": 40})
+    log = tmp_path / "log"
+    stage = "train@mini_xception"
+    running = reproduced.start("dvc", "repro", "--single-item", stage, log=log)
+    checkpoints = reproduced.path / ".checkpoints" / "train" / "mini_xception"
+    wait_for(lambda: done_epochs(checkpoints) >= 3, running, log)
+    os.killpg(running.pid, signal.SIGKILL)
+    running.wait()
+    done = done_epochs(checkpoints)
+    printed = reproduced.run("dvc", "repro", "--single-item", stage)
+    assert f"Epoch {done}/40" in printed or f"Epoch {done + 1}/40" in printed
+    assert "Epoch 1/40" not in printed
+    curves = reproduced.path / "artifacts" / "train" / "mini_xception" / "curves.csv"
+    assert len(curves.read_text().splitlines()) == 41
+
+
+def test_the_served_answer_is_that_of_the_packaged_graph(reproduced, tmp_path):
+    package = reproduced.path / "artifacts" / "package"
+    face = np.random.default_rng(0).integers(0, 256, (48, 48), np.uint8)
+    picture = tmp_path / "face.png"
+    cv2.imwrite(str(picture), face)
+    (expected,) = Engine(package, threads=1).probabilities(face[None, ..., None])
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    log = tmp_path / "serve.log"
+    tag = reproduced.run("python", "-m", "pipelines.bento").splitlines()[-1]
+    server = reproduced.start("bentoml", "serve", tag, "--port", str(port), log=log)
+    try:
+        wait_for(lambda: ready(port), server, log)
+        answer = post(port, picture)
+        classes = read_manifest(package)["classes"]
+        got = [answer["probabilities"][name] for name in classes]
+        np.testing.assert_allclose(got, expected, atol=1e-5)
+        assert answer["label"] == classes[int(expected.argmax())]
+        assert answer["model_version"] == read_manifest(package)["version"]
+        (tmp_path / "broken.png").write_bytes(picture.read_bytes()[:40])
+        assert "cannot be read as a picture" in post(port, tmp_path / "broken.png", status=400)
+    finally:
+        os.killpg(server.pid, signal.SIGTERM)
+        server.wait(30)
+
+
+def done_epochs(checkpoints: Path) -> int:
+    logs = list(checkpoints.glob("*/curves.csv"))
+    return max(len(logs[0].read_text().splitlines()) - 1, 0) if logs else 0
+
+
+def wait_for(condition, process: subprocess.Popen, log: Path, seconds: int = 180) -> None:
+    for _ in range(seconds * 5):
+        if condition():
+            return
+        assert process.poll() is None, log.read_text()[-4000:]
+        time.sleep(0.2)
+    raise AssertionError(f"not after {seconds} s:\n{log.read_text()[-4000:]}")
+
+
+def ready(port: int) -> bool:
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz") as answer:
+            return answer.status == 200
+    except OSError:
+        return False
+
+
+def post(port: int, picture: Path, status: int = 200):
+    """Posts a picture; returns the JSON of the answer, or its text when it is an error."""
+    import requests
+
+    url = f"http://127.0.0.1:{port}/predict"
+    files = {"image": (picture.name, picture.read_bytes(), "image/png")}
+    answer = requests.post(url, files=files, timeout=60)
+    assert answer.status_code == status, answer.text
+    return answer.json() if status == 200 else answer.text
