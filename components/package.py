@@ -122,6 +122,8 @@ def join(
     """
     faces = keras.Input(shape, dtype="uint8", name="faces")
     levels = ops.cast(faces, "float32")
+    for name, network in members.items():
+        network.name = name  # two members of one architecture would share theirs
     # Said outright: Keras exports batch normalisation in training mode otherwise.
     logits = {name: network(levels, training=False) for name, network in members.items()}
     shares = [

@@ -8,7 +8,7 @@ plain dictionary that `build` takes.
 from typing import Any, Protocol
 
 import keras
-from keras import layers
+from keras import layers, ops
 
 ACTIVATIONS = (
     "relu", "elu", "selu", "gelu", "silu", "softplus", "softsign", "tanh", "leaky_relu",
@@ -83,9 +83,15 @@ def build(
         )(x)
         if block["batch_norm"]:
             x = layers.BatchNormalization()(x)
-        x = layers.Activation(block["activation"])(x)
+        x = _activate(x, block["activation"])
         x = layers.Dropout(block["dropout"])(x)
     pool = layers.GlobalMaxPooling2D if architecture["head"] == "max" else None
     x = (pool or layers.GlobalAveragePooling2D)()(x)
     logits = layers.Dense(classes, dtype="float32", name="logits")(x)
     return keras.Model(inputs, logits, name="searched")
+
+
+def _activate(x: keras.KerasTensor, name: str) -> keras.KerasTensor:
+    if name == "gelu":  # ONNX has no complementary error function, which the exact one needs
+        return ops.gelu(x, approximate=True)
+    return layers.Activation(name)(x)

@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 
 from components.errors import InputError
+from components.models.searched import ACTIVATIONS, build
 from components.package import join, package
 from components.recipe import predict
 from components.settings import PackageSettings
@@ -89,11 +90,15 @@ def test_the_manifest_leads_back_to_the_data(inputs, tmp_path):
     assert "| published split | 0 | 0.500 (0.500–0.500) |" in card
 
 
-def test_the_same_members_give_the_same_graph(inputs, tmp_path):
-    for name in ("a", "b"):
-        run(inputs, tmp_path / name)
-    first, second = (read_manifest(tmp_path / name)["version"] for name in ("a", "b"))
-    assert first == second
+def test_every_activation_of_the_search_space_survives_the_export(inputs, tmp_path):
+    block = {"filters": 2, "kernel": 3, "stride": 1, "bias": True, "batch_norm": True}
+    block["dropout"] = 0.1
+    for name, names in zip(WEIGHTS, (ACTIVATIONS[::2], ACTIVATIONS[1::2]), strict=True):
+        blocks = [block | {"activation": activation} for activation in names]
+        architecture = {"head": "max", "blocks": blocks}
+        plan = build((8, 8, 1), 3, 8, architecture=architecture).to_json()
+        keras.models.model_from_json(plan).save(inputs["members"][name] / "model.keras")
+    assert run(inputs, tmp_path / "out")["parity"] < 1e-5
 
 
 def test_a_graph_that_differs_is_not_packaged(inputs, tmp_path):
