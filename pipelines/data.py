@@ -5,6 +5,8 @@ it is. What is missing is pulled when a DVC remote is set up, and drawn when `da
 the embedded data set.
 """
 
+import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -18,18 +20,29 @@ POINTER = Path("data.dvc")
 def main() -> int:
     """Returns the process's exit status."""
     if DATA.exists():
-        return _differs() if _dvc("status", "--quiet", str(POINTER)) else 0
+        return _differs() if _uncommitted() else 0
     if _dvc("checkout", "--quiet", str(POINTER)) == 0:
         return 0
     remotes = subprocess.run(_command("remote", "list"), capture_output=True, check=True).stdout
     if remotes:
         return _dvc("pull", str(POINTER))
     print("Drawing the embedded data set into data/ ...")
+    pointer = POINTER.read_text(encoding="utf-8")
     step = [sys.executable, "-m", "components", "synthesize", "--out", str(DATA)]
     subprocess.run(step, check=True)
-    if _dvc("status", "--quiet", str(POINTER)):
+    subprocess.run(_command("add", "--quiet", str(DATA)), check=True)
+    if POINTER.read_text(encoding="utf-8") != pointer:
+        POINTER.write_text(pointer, encoding="utf-8")
+        shutil.rmtree(DATA)
         return _unknown()
-    return _dvc("commit", "--quiet", "--force", str(POINTER))
+    return 0
+
+
+def _uncommitted() -> bool:
+    """Whether data/ holds other bytes than `data.dvc` says; in the cache or not is all one."""
+    command = _command("data", "status", "--json")
+    status = subprocess.run(command, capture_output=True, check=True).stdout
+    return bool(json.loads(status).get("uncommitted"))
 
 
 def _differs() -> int:

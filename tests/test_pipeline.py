@@ -4,6 +4,7 @@ In a clone of its own, with a tiny data set, one epoch and two small members.
 """
 
 import os
+import shutil
 import signal
 import socket
 import sqlite3
@@ -67,6 +68,17 @@ def runs(reproduced):
 
 def test_a_second_repro_does_nothing(reproduced):
     assert "up to date" in reproduced.run("dvc", "repro")
+
+
+def test_changed_data_is_refused_and_missing_data_comes_back(reproduced):
+    truth = reproduced.path / "data" / "truth.csv"
+    before = truth.read_bytes()
+    truth.write_bytes(before + b"\n")
+    said = reproduced.run("python", "-m", "pipelines.data", check=False)
+    assert "data/ is not what data.dvc names" in said
+    shutil.rmtree(truth.parent)
+    reproduced.run("python", "-m", "pipelines.data")
+    assert truth.read_bytes() == before
 
 
 def test_a_parameter_reruns_only_what_depends_on_it(reproduced):
