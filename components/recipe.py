@@ -8,8 +8,7 @@ import numpy as np
 
 # A progress bar for a person, a line an epoch for a log.
 VERBOSITY = 1 if sys.stdout.isatty() else 2
-# XLA is what makes JAX fast. On a CPU it slows TensorFlow's depthwise layers tenfold, takes
-# minutes to compile a large network, and has crashed on one.
+# XLA is what makes JAX fast, but slows TensorFlow's depthwise layers tenfold on a CPU.
 _WITH_XLA = keras.backend.backend() == "jax"
 
 

@@ -104,15 +104,21 @@ class KilledError(Exception):
     """Stands for a signal in the middle of a training."""
 
 
-def test_an_interrupted_training_ends_as_if_it_had_not_been(inputs, tmp_path):
-    run(inputs, tmp_path / "whole")
+def run_until_killed(inputs, folder: Path) -> None:
+    """Trains, and is killed between the third epoch and its checkpoint."""
 
     def kill(epoch: int, figures: dict) -> None:
         if epoch == 3:
             raise KilledError
 
     with pytest.raises(KilledError):
-        run(inputs, tmp_path / "broken", on_epoch=kill)
+        run(inputs, folder, on_epoch=kill)
+
+
+def test_an_interrupted_training_ends_as_if_it_had_not_been(inputs, tmp_path):
+    run(inputs, tmp_path / "whole")
+
+    run_until_killed(inputs, tmp_path / "broken")
     assert not (tmp_path / "broken" / "out").exists()
     seen = []
     run(inputs, tmp_path / "broken", on_epoch=lambda epoch, figures: seen.append(epoch))
@@ -126,12 +132,7 @@ def test_an_interrupted_training_ends_as_if_it_had_not_been(inputs, tmp_path):
 
 
 def test_a_resumed_training_does_not_run_the_finished_epochs_again(inputs, tmp_path, monkeypatch):
-    def kill(epoch: int, figures: dict) -> None:
-        if epoch == 3:
-            raise KilledError
-
-    with pytest.raises(KilledError):
-        run(inputs, tmp_path, on_epoch=kill)
+    run_until_killed(inputs, tmp_path)
     started = []
     begin = EpochClock.on_epoch_begin
     monkeypatch.setattr(
@@ -144,12 +145,7 @@ def test_a_resumed_training_does_not_run_the_finished_epochs_again(inputs, tmp_p
 
 
 def test_a_checkpoint_of_another_recipe_is_not_used(inputs, tmp_path):
-    def kill(epoch: int, figures: dict) -> None:
-        if epoch == 3:
-            raise KilledError
-
-    with pytest.raises(KilledError):
-        run(inputs, tmp_path, on_epoch=kill)
+    run_until_killed(inputs, tmp_path)
     seen = []
     other = SETTINGS.model_copy(update={"learning_rate": 0.02, "epochs": 1})
     run(inputs, tmp_path, other, on_epoch=lambda epoch, figures: seen.append(epoch))
