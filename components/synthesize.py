@@ -8,7 +8,7 @@ planted defect is listed in `truth.csv`, so that cleaning can be scored.
     python -m components synthesize
 
 writes `fer2013.csv`, `fer2013new.csv` and `truth.csv`, the same bytes on every machine
-(`components.drawing` says how).
+(`components.drawn` says how).
 
 Sources: I. Goodfellow et al., *Challenges in representation learning* (2013), for FER-2013's
 classes, their counts and its file; E. Barsoum et al., *Training deep networks for facial
@@ -16,18 +16,17 @@ expression recognition with crowd-sourced label distribution* (2016), for FER+'s
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 
-from components.drawing import (
+from components.drawn.drawn_set import DrawnSet, row_id
+from components.drawn.faces import draw_faces
+from components.drawn.non_faces import draw_non_faces
+from components.drawn.parameters import (
     EXPRESSIONS,
     SIZE,
     actions,
-    draw_faces,
-    draw_non_faces,
     people,
     uniform,
     views,
@@ -71,21 +70,6 @@ NEAR_LEAKS, CONFLICTS = 0.006, 0.004
 KINDS = ("non_face", "leak", "near_copy", "conflict", "copy", "wrong_label")
 
 
-@dataclass(frozen=True)
-class FaceSet:
-    """The whole set in memory; N rows, training rows first."""
-
-    pictures: np.ndarray  # (N, 48, 48) uint8
-    split: np.ndarray  # (N,) int, places in SPLITS
-    label: np.ndarray  # (N,) int, FER-2013's codes 0 to 6, as a labeller gave them
-    votes: np.ndarray  # (N, 10) int, columns VOTES
-    expression: np.ndarray  # (N,) int, places in EXPRESSIONS: what was drawn
-    intensity: np.ndarray  # (N,) float, 0 to 1
-    kind: np.ndarray  # (N,) str, of KINDS, or "" for a row without a planted defect
-    partner: np.ndarray  # (N,) int, the row that this one repeats, or -1
-    true_label: np.ndarray  # (N,) int, -1 for a non-face
-
-
 def synthesize(out: Path, *, faces: int = 3200, seed: int = 2013) -> dict[str, float]:
     """Draws the set and writes its three files.
 
@@ -112,7 +96,7 @@ def synthesize(out: Path, *, faces: int = 3200, seed: int = 2013) -> dict[str, f
     )
 
 
-def draw_set(faces: int, seed: int) -> FaceSet:
+def draw_set(faces: int, seed: int) -> DrawnSet:
     """Draws every picture, label, vote and planted defect of the set."""
     if faces < SMALLEST:
         raise ValueError(
@@ -139,52 +123,7 @@ def draw_set(faces: int, seed: int) -> FaceSet:
     wrong = (kind == "wrong_label") | (kind == "conflict")
     label = np.where(wrong, _mistaken(bits, label), label)
     votes = _vote(bits, expression, intensity, blank)
-    return FaceSet(pictures, split, label, votes, expression, intensity, kind, partner, true_label)
-
-
-def contact_sheet(drawn: FaceSet, columns: int = 9) -> np.ndarray:
-    """A picture to see the set by: expressions from faint to strong, then planted defects.
-
-    Returns:
-        (H, W) uint8: a title, a row for each of `EXPRESSIONS` with the intensity under each face,
-        and a row of defects, pairs side by side.
-    """
-    rows = []
-    for code, name in enumerate(EXPRESSIONS):
-        own = np.flatnonzero((drawn.expression == code) & (drawn.kind == ""))
-        own = own[np.argsort(drawn.intensity[own], kind="stable")]
-        even = [own[i * (len(own) - 1) // (columns - 1)] for i in range(columns) if len(own)]
-        plain = name == "neutral"  # nothing to grade
-        rows.append((name, [(r, "" if plain else f"{drawn.intensity[r]:.2f}") for r in even]))
-    rows.append(("planted", _planted_examples(drawn)[:columns]))
-    cell, caption, left, top = 2 * SIZE, 16, 86, 30
-    shape = (top + len(rows) * (cell + caption), left + columns * (cell + 8))
-    sheet = np.full(shape, 255, np.uint8)
-    _write(sheet, "mien's embedded faces: drawn intensity rises from left to right", 6, 20, 0.5)
-    for i, (name, examples) in enumerate(rows):
-        y = top + i * (cell + caption)
-        _write(sheet, name, 6, y + cell // 2, 0.45)
-        for j, (row, text) in enumerate(examples):
-            x = left + j * (cell + 8)
-            sheet[y : y + cell, x : x + cell] = drawn.pictures[row].repeat(2, 0).repeat(2, 1)
-            _write(sheet, text, x, y + cell + 11, 0.34)
-    return sheet
-
-
-def _planted_examples(drawn: FaceSet) -> list[tuple[int, str]]:
-    """Rows with captions: some non-faces, then one of each other defect with its partner."""
-    examples = [(row, "no face") for row in np.flatnonzero(drawn.kind == "non_face")[1:4]]
-    for kind, name in (("leak", "leak"), ("near_copy", "near copy")):
-        for row in np.flatnonzero(drawn.kind == kind)[:1]:
-            partner = drawn.partner[row]
-            examples += [(row, name), (partner, f"of {_id(partner)}")]
-    for row in np.flatnonzero(drawn.kind == "wrong_label")[:2]:
-        examples.append((row, f"labelled {EXPRESSIONS[drawn.label[row]]}"))
-    return examples
-
-
-def _write(sheet: np.ndarray, text: str, x: int, y: int, size: float) -> None:
-    cv2.putText(sheet, text, (x, y), cv2.FONT_HERSHEY_SIMPLEX, size, 0, 1, cv2.LINE_AA)
+    return DrawnSet(pictures, split, label, votes, expression, intensity, kind, partner, true_label)
 
 
 def _share(part: float, whole_count: int) -> int:
@@ -296,11 +235,7 @@ def _vote(bits, expression: np.ndarray, intensity: np.ndarray, no_face: np.ndarr
     return (chosen[:, :, None] == np.arange(len(VOTES))).sum(axis=1)
 
 
-def _id(row: int) -> str:
-    return f"fer{row:07d}"
-
-
-def _pixel_lines(drawn: FaceSet) -> Iterator[str]:
+def _pixel_lines(drawn: DrawnSet) -> Iterator[str]:
     # Each value in four bytes, the unused ones zero and then dropped: seven million numbers
     # written in a blink, where str() would take seconds.
     digits = np.array([f"{value} ".ljust(4, "\0").encode() for value in range(256)], "S4")
@@ -310,23 +245,23 @@ def _pixel_lines(drawn: FaceSet) -> Iterator[str]:
         yield f"{label},{pixels[:-1]},{SPLITS[split]}"
 
 
-def _vote_lines(drawn: FaceSet) -> Iterator[str]:
+def _vote_lines(drawn: DrawnSet) -> Iterator[str]:
     yield ",".join(("Usage", "Image name", *VOTES))
     for row, votes in enumerate(drawn.votes.tolist()):
         # In Microsoft's file, too, what nearly all taggers call no face has no name.
-        name = "" if votes[NF] >= TAGGERS - 2 else f"{_id(row)}.png"
+        name = "" if votes[NF] >= TAGGERS - 2 else f"{row_id(row)}.png"
         yield ",".join((SPLITS[drawn.split[row]], name, *map(str, votes)))
 
 
-def _truth_lines(drawn: FaceSet) -> Iterator[str]:
+def _truth_lines(drawn: DrawnSet) -> Iterator[str]:
     yield "id,kind,partner,true_label"
     for row in np.flatnonzero(drawn.kind != ""):
         partner, label = drawn.partner[row], drawn.true_label[row]
         yield ",".join(
             (
-                _id(row),
+                row_id(row),
                 drawn.kind[row],
-                _id(partner) if partner >= 0 else "",
+                row_id(partner) if partner >= 0 else "",
                 str(label) if label >= 0 else "",
             )
         )

@@ -8,8 +8,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from components.drawing import EXPRESSIONS, actions, draw_faces, draw_non_faces, people, views
-from components.synthesize import KINDS, SPLITS, VOTES, contact_sheet, draw_set, synthesize
+from components.drawn.drawn_set import contact_sheet
+from components.drawn.faces import draw_faces
+from components.drawn.non_faces import draw_non_faces
+from components.drawn.parameters import EXPRESSIONS, actions, people, views
+from components.synthesize import KINDS, SPLITS, VOTES, draw_set, synthesize
 
 FACES, SEED = 140, 4
 FILES = ("fer2013.csv", "fer2013new.csv", "truth.csv")
