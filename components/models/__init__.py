@@ -15,6 +15,10 @@ from keras import layers
 
 from components.errors import InputError
 
+# Of batch normalisation's running statistics. Keras's 0.99 lags a hundred batches behind the
+# weights, which is most of a training from scratch on a small data set.
+MOMENTUM = 0.9
+
 
 def names() -> list[str]:
     """Returns the names of the architectures in this folder."""

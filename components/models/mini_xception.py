@@ -7,6 +7,8 @@ and Gender Classification" (2017), arXiv:1710.07557, figure 4, as in their relea
 import keras
 from keras import layers
 
+from components.models import MOMENTUM
+
 FILTERS = (16, 32, 64, 128)
 
 
@@ -31,18 +33,18 @@ def build(
     # Stem
     for _ in range(2):
         x = layers.Conv2D(8, 3, use_bias=False, kernel_regularizer=keras.regularizers.l2(l2))(x)
-        x = layers.BatchNormalization()(x)
+        x = layers.BatchNormalization(momentum=MOMENTUM)(x)
         x = layers.ReLU()(x)
 
     # Residual modules
     for filters in FILTERS:
         shortcut = layers.Conv2D(filters, 1, strides=2, padding="same", use_bias=False)(x)
-        shortcut = layers.BatchNormalization()(shortcut)
+        shortcut = layers.BatchNormalization(momentum=MOMENTUM)(shortcut)
         x = layers.SeparableConv2D(filters, 3, padding="same", use_bias=False)(x)
-        x = layers.BatchNormalization()(x)
+        x = layers.BatchNormalization(momentum=MOMENTUM)(x)
         x = layers.ReLU()(x)
         x = layers.SeparableConv2D(filters, 3, padding="same", use_bias=False)(x)
-        x = layers.BatchNormalization()(x)
+        x = layers.BatchNormalization(momentum=MOMENTUM)(x)
         x = layers.MaxPooling2D(3, strides=2, padding="same")(x)
         x = layers.Add()([x, shortcut])
 

@@ -10,6 +10,8 @@ from typing import Any, Protocol
 import keras
 from keras import layers, ops
 
+from components.models import MOMENTUM
+
 ACTIVATIONS = (
     "relu", "elu", "selu", "gelu", "silu", "softplus", "softsign", "tanh", "leaky_relu",
 )  # fmt: skip
@@ -82,7 +84,7 @@ def build(
             use_bias=block["bias"],
         )(x)
         if block["batch_norm"]:
-            x = layers.BatchNormalization()(x)
+            x = layers.BatchNormalization(momentum=MOMENTUM)(x)
         x = _activate(x, block["activation"])
         x = layers.Dropout(block["dropout"])(x)
     pool = layers.GlobalMaxPooling2D if architecture["head"] == "max" else None

@@ -9,7 +9,7 @@ convolutions carry no bias and a block strides in its first 1x1 convolution.
 import keras
 from keras import layers
 
-from components.models import as_bgr
+from components.models import MOMENTUM, as_bgr
 
 STAGES = ((64, 3, 1), (128, 4, 2), (256, 6, 2), (512, 3, 2))  # filters, blocks, stride
 MEAN_BGR = (91.4953, 103.8827, 131.0912)  # of the faces VGGFace2 was trained on
@@ -74,5 +74,5 @@ def _convolution(
         kernel_initializer="he_normal",
         name=name,
     )(x)
-    x = layers.BatchNormalization(name=f"{name}_bn")(x)
+    x = layers.BatchNormalization(momentum=MOMENTUM, name=f"{name}_bn")(x)
     return layers.ReLU()(x) if activate else x
