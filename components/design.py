@@ -41,7 +41,7 @@ def design(
     metrics = {}
     with replacing(out) as folder:
         for member, chosen in settings.items():
-            options = {}
+            options = {} if chosen.dropout is None else {"dropout": chosen.dropout}
             if member == "searched":
                 found = (search / "architecture.json").read_text(encoding="utf-8")
                 options["architecture"] = json.loads(found)

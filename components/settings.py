@@ -63,6 +63,7 @@ class SearchSettings(Section):
 
 class DesignSettings(Section):
     input_size: Annotated[int, Field(ge=8)]
+    dropout: Share | None = None  # not every architecture has a head with dropout
 
 
 class AugmentSettings(Section):

@@ -7,6 +7,7 @@ member takes faces as they lie on disk and no caller can feed it wrongly.
 """
 
 import importlib
+import inspect
 import pkgutil
 from typing import Any
 
@@ -41,7 +42,8 @@ def build(
         An uncompiled model from grey levels 0..255 to logits.
 
     Raises:
-        InputError: If there is no such architecture, or the size is too small for it.
+        InputError: If there is no such architecture, the size is too small for it, or it
+            does not take an option.
     """
     if name not in names():
         raise InputError(
@@ -53,6 +55,8 @@ def build(
         raise InputError(
             f"{name} cannot take faces of {input_size} px: its smallest input_size is {smallest}."
         )
+    for option in options.keys() - inspect.signature(module.build).parameters.keys():
+        raise InputError(f"design.{name}.{option}: {name} has no {option}; remove it.")
     return module.build(input_shape, classes, input_size, **options)
 
 

@@ -58,12 +58,19 @@ def _bottleneck(x: keras.KerasTensor, filters: int, stride: int, name: str) -> k
         shortcut = _convolution(x, 4 * filters, 1, stride, f"{name}_proj", activate=False)
     x = _convolution(x, filters, 1, stride, f"{name}_reduce")
     x = _convolution(x, filters, 3, 1, f"{name}_3x3")
-    x = _convolution(x, 4 * filters, 1, 1, f"{name}_increase", activate=False)
+    # A block starts as the identity (Goyal et al., "Accurate, Large Minibatch SGD", 2017, 5.1).
+    x = _convolution(x, 4 * filters, 1, 1, f"{name}_increase", activate=False, gamma="zeros")
     return layers.ReLU()(layers.Add()([x, shortcut]))
 
 
 def _convolution(
-    x: keras.KerasTensor, filters: int, size: int, stride: int, name: str, activate: bool = True
+    x: keras.KerasTensor,
+    filters: int,
+    size: int,
+    stride: int,
+    name: str,
+    activate: bool = True,
+    gamma: str = "ones",
 ) -> keras.KerasTensor:
     x = layers.Conv2D(
         filters,
@@ -74,5 +81,5 @@ def _convolution(
         kernel_initializer="he_normal",
         name=name,
     )(x)
-    x = layers.BatchNormalization(momentum=MOMENTUM, name=f"{name}_bn")(x)
+    x = layers.BatchNormalization(momentum=MOMENTUM, gamma_initializer=gamma, name=f"{name}_bn")(x)
     return layers.ReLU()(x) if activate else x
