@@ -6,52 +6,25 @@ Run it as `python -m components search`. A killed search goes on with its next t
 import hashlib
 import json
 import shutil
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import keras
 import keras_tuner
 import numpy as np
 import pandas as pd
 
-from components import models
-from components.batches import Batches, EpochClock, one_hot
+from components.batches import Batches, one_hot
 from components.cost import macs
 from components.data.faces import FaceSet
 from components.errors import InputError
 from components.models import searched
 from components.outputs import replacing
-from components.recipe import VERBOSITY, compile_model
 from components.settings import AugmentSettings, SearchSettings
+from components.tuner import AffordableRandomOracle, ArticleSpace, OnTrial, ReportingTuner
 
 # A trial is too short to gain from more than mirrored faces.
 AUGMENTATION = AugmentSettings(
     flip=True, shift=0, rotate=0, zoom=0, contrast=0, brightness=0, erase=0
 )
-
-
-@dataclass(frozen=True)
-class Trial:
-    """What one trial tried and how it went.
-
-    Attributes:
-        name: Keras Tuner's name of the trial.
-        architecture: What `components.models.searched.build` takes.
-        parameters: Of the network.
-        mmacs: Millions of multiply-accumulates a face.
-        curve: For each epoch its `loss`, `accuracy`, `val_loss` and `val_accuracy`.
-    """
-
-    name: str
-    architecture: dict[str, Any]
-    parameters: int
-    mmacs: float
-    curve: list[dict[str, float]]
-
-
-OnTrial = Callable[[Trial], None]
 
 
 def search(
@@ -79,33 +52,31 @@ def search(
         on_trial: Called after each finished trial.
 
     Returns:
-        `best.val_accuracy`, `best.parameters`, `best.mmacs`, and the number of `trials`
-        that were run and of those `passed_over` for their cost.
+        `best.val_accuracy`, `best.parameters`, `best.mmacs`, and the numbers of `trials`
+        that were run and of draws `passed_over` for their cost.
 
     Raises:
-        InputError: If an input is missing or every network was too costly.
+        InputError: If an input is missing or every network that was drawn was too costly.
     """
     face_set = FaceSet.open(faces)
     train_batches, val_batches = _batches(face_set, kept, training, settings, len(classes))
     space = ArticleSpace(face_set.shape, train_batches, val_batches, settings)
     state = checkpoints / _fingerprint(settings, kept, training)
-    tuner = ReportingTuner(
-        space,
-        on_trial,
+    oracle = AffordableRandomOracle(
+        space.affordable,
         objective=keras_tuner.Objective("val_accuracy", "max"),
         max_trials=settings.trials,
         max_consecutive_failed_trials=settings.trials,
-        seed=settings.seed,
-        directory=state,
-        project_name="article",
+        seed=settings.seed + 1,  # Keras Tuner takes 0 for no seed at all
     )
+    tuner = ReportingTuner(space, on_trial, oracle=oracle, directory=state, project_name="article")
     tuner.search(verbose=0)
 
     trials = _ranked(tuner)
     if trials.empty:
         raise InputError(
-            f"all {settings.trials} networks cost more than search.max_mmacs "
-            f"({settings.max_mmacs}); raise it, or search.trials."
+            f"no network was trained; {oracle.passed_over} that were drawn cost more than "
+            f"search.max_mmacs ({settings.max_mmacs}): raise it."
         )
     best = trials.iloc[0]
     architecture = searched.sample(tuner.oracle.get_trial(best["trial"]).hyperparameters)
@@ -119,100 +90,8 @@ def search(
         "best.parameters": float(best["parameters"]),
         "best.mmacs": float(best["mmacs"]),
         "trials": float(len(trials)),
-        "passed_over": float(len(tuner.oracle.trials) - len(trials)),
+        "passed_over": float(oracle.passed_over),
     }
-
-
-class ArticleSpace(keras_tuner.HyperModel):
-    """Builds and fits what a trial draws from the article's space."""
-
-    def __init__(
-        self,
-        shape: tuple[int, int, int],
-        train_batches: Batches,
-        val_batches: Batches,
-        settings: SearchSettings,
-    ) -> None:
-        super().__init__()
-        self.shape = shape
-        self.train_batches = train_batches
-        self.val_batches = val_batches
-        self.settings = settings
-
-    def network(self, hp: keras_tuner.HyperParameters) -> keras.Model:
-        """Returns the uncompiled network."""
-        return models.build(
-            "searched",
-            self.shape,
-            self.train_batches.targets.shape[1],
-            self.settings.input_size,
-            architecture=searched.sample(hp),
-        )
-
-    def build(self, hp: keras_tuner.HyperParameters) -> keras.Model:
-        keras.utils.set_random_seed(self.settings.seed)
-        model = self.network(hp)
-        cost = macs(model) / 1e6
-        if cost > self.settings.max_mmacs:
-            raise keras_tuner.errors.FailedTrialError(f"{cost:.0f} MMACs: passed over")
-        compile_model(
-            model,
-            optimizer="adamw",
-            learning_rate=self.settings.learning_rate,
-            steps=self.settings.epochs * len(self.train_batches),
-        )
-        return model
-
-    def fit(
-        self,
-        hp: keras_tuner.HyperParameters,
-        model: keras.Model,
-        *args: Any,
-        callbacks: list[keras.callbacks.Callback],
-        **kwargs: Any,
-    ) -> keras.callbacks.History:
-        return model.fit(
-            self.train_batches,
-            validation_data=self.val_batches,
-            epochs=self.settings.epochs,
-            callbacks=[*callbacks, EpochClock(self.train_batches)],
-            shuffle=False,  # the batches shuffle themselves, as the seed says
-            verbose=VERBOSITY,
-        )
-
-
-class ReportingTuner(keras_tuner.RandomSearch):
-    """Random search that tells what each trial did.
-
-    Keras Tuner's own MLflow callback collides with itself from the second trial on.
-    """
-
-    def __init__(self, space: ArticleSpace, on_trial: OnTrial, **kwargs: Any) -> None:
-        super().__init__(space, **kwargs)
-        self.on_trial = on_trial
-
-    def run_trial(self, trial: Any, *args: Any, **kwargs: Any) -> list[keras.callbacks.History]:
-        histories = super().run_trial(trial, *args, **kwargs)
-        model = self.hypermodel.network(trial.hyperparameters)
-        self.on_trial(
-            Trial(
-                name=trial.trial_id,
-                architecture=searched.sample(trial.hyperparameters),
-                parameters=model.count_params(),
-                mmacs=macs(model) / 1e6,
-                curve=pd.DataFrame(histories[0].history).to_dict("records"),
-            )
-        )
-        return histories
-
-    def on_trial_end(self, trial: Any) -> None:
-        super().on_trial_end(trial)
-        done = len(self.oracle.trials)
-        # The last line of a failed trial's message is the error's own.
-        outcome = (trial.message or "").strip().rsplit(": ", 1)[-1]
-        if trial.score is not None:
-            outcome = f"validation accuracy {trial.score:.3f}"
-        print(f"Trial {done} of {self.oracle.max_trials}: {outcome}", flush=True)
 
 
 def _batches(

@@ -21,7 +21,7 @@ from mlflow.entities import Metric, Param, RunStatus
 from mlflow.tracking import MlflowClient
 
 if TYPE_CHECKING:
-    from components.search import Trial
+    from components.tuner import Trial
 
 EXPERIMENT = "mien"
 KEY = "mien.experiment"
