@@ -43,15 +43,17 @@ def clean(params: Params, run: "StepRun") -> Metrics:
     from components.clean import clean
 
     metrics = clean(FACES, KEPT, params.clean)
-    run.artifacts(KEPT / "sheets", KEPT / "quarantine.csv")
+    run.artifacts(KEPT / "sheets", KEPT / "quarantine.csv", KEPT / "report.html")
     return metrics
 
 
 def balance(params: Params, run: "StepRun") -> Metrics:
-    """choose and weigh the training faces"""
+    """choose, make and weigh the training faces"""
     from components.balance import balance
 
-    return balance(KEPT, TRAINING, params.balance)
+    metrics = balance(FACES, KEPT, TRAINING, params.balance)
+    run.artifacts(*TRAINING.glob("sheets"))
+    return metrics
 
 
 def search(params: Params, run: "StepRun") -> Metrics:

@@ -20,6 +20,7 @@ from components import models
 from components.batches import Batches, EpochClock, one_hot
 from components.cost import macs
 from components.data.faces import FaceSet
+from components.data.synthetic import training_images
 from components.errors import InputError
 from components.models import searched
 from components.outputs import replacing
@@ -224,7 +225,7 @@ def _batches(
     table = pd.read_parquet(kept / "kept.parquet", columns=["row", "split", "label"])
     validation = table[table["split"] == "val"]
     train_batches = Batches(
-        face_set.images,
+        training_images(face_set.images, training),
         sample["row"].to_numpy(),
         one_hot(sample["label"].to_numpy(), classes),
         weights=sample["weight"].to_numpy(np.float32),

@@ -18,8 +18,18 @@ ALL = CleanSettings(
     duplicates=True,
     leaks=True,
     conflicts=True,
+    near_copies=True,
+    hash_radius=16,
+    similarity=0.95,
+    mislabels=False,
+    folds=2,
+    seed=0,
+    detector=None,
+    detector_confidence=0.3,
+    decisions=None,
 )
 OFF = {"non_faces": False, "duplicates": False, "leaks": False, "conflicts": False}
+EXACT = {"near_copies": False}
 
 
 class Faces:
