@@ -56,6 +56,16 @@ def balance(params: Params, run: "StepRun") -> Metrics:
     return metrics
 
 
+def datacard(params: Params, run: "StepRun") -> Metrics:
+    """describe the data, before and after each step"""
+    from components.datacard import datacard
+
+    out = ARTIFACTS / "datacard"
+    metrics = datacard(FACES, KEPT, TRAINING, out, PLOTS / "datacard")
+    run.artifacts(out / "DATA_CARD.html")
+    return metrics
+
+
 def search(params: Params, run: "StepRun") -> Metrics:
     """look for an architecture with Keras Tuner"""
     from components.search import search
@@ -153,7 +163,7 @@ def package(params: Params, run: "StepRun") -> Metrics:
 
 STEPS: dict[str, Callable[..., Metrics]] = {
     step.__name__: step
-    for step in (ingest, clean, balance, search, design, train, ensemble, package)
+    for step in (ingest, clean, balance, datacard, search, design, train, ensemble, package)
 }
 
 

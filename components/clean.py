@@ -19,9 +19,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from components.cleaning import page, truth
+from components.cleaning import truth
 from components.cleaning.decisions import Decisions, no_decisions, read_decisions
 from components.cleaning.near_copies import Pairs, near_pairs
+from components.cleaning.report import write_report
 from components.cleaning.verdict import REASONS, Evidence, Verdict, judge
 from components.data.copies import copy_groups, first_of_group, values_per_group
 from components.data.faces import TABLE, VOTE_FIELDS, FaceSet
@@ -71,7 +72,7 @@ def clean(faces: Path, out: Path, settings: CleanSettings) -> dict[str, float]:
     with replacing(out) as fresh:
         kept.to_parquet(fresh / "kept.parquet", index=False)
         quarantine.to_csv(fresh / "quarantine.csv", float_format="%.4f", index_label="row")
-        page.write(fresh, face_set.images, table["id"], quarantine, metrics)
+        write_report(fresh, face_set.images, table["id"], quarantine, metrics)
     return metrics
 
 

@@ -49,6 +49,8 @@ def near_pairs(images: np.ndarray, radius: int, similarity: float) -> Pairs:
         The pairs in order of first, then second.
     """
     first, second = within(perceptual_hashes(images), radius)
+    if not len(first):
+        return Pairs(first, second, np.empty(0))
     unit = _standardised(np.array([_thumbnail(image) for image in images]))
     likely = np.empty(len(first), bool)
     for part in _parts(len(first)):

@@ -1,9 +1,8 @@
 """What a person sees of the findings: contact sheets, and one page with all of them.
 
-The page needs nothing beside itself: its pictures are inside.
+`report.html` is for the reviewer: it says how to overrule the machine.
 """
 
-import base64
 from pathlib import Path
 
 import cv2
@@ -13,9 +12,10 @@ import pandas as pd
 from components import sheets
 from components.cleaning.truth import FOUND_AS
 from components.cleaning.verdict import REASONS
+from components.pages import page, picture
 
 _SHEET = 100  # findings
-_LEAST_SURE_FIRST = {"near_leak", "near_conflict", "near_copy", "mislabel"}
+_BY_SCORE = {"near_leak", "near_conflict", "near_copy", "mislabel"}
 _TITLES = {
     "reviewer": "Dropped by a reviewer",
     "non_face": "No face, say most taggers",
@@ -30,23 +30,7 @@ _TITLES = {
     "near_copy": "Near copies within a split",
     "mislabel": "Labels that are likely wrong",
 }
-_PAGE = """<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<title>mien: what clean found</title>
-<style>
-body {{ font-family: system-ui, sans-serif; margin: 2rem auto; max-width: 68rem; padding: 0 1rem }}
-table {{ border-collapse: collapse; margin: 1rem 0 }}
-th, td {{ border-bottom: 1px solid #ccc; padding: .3rem .8rem; text-align: right }}
-th:first-child, td:first-child {{ text-align: left }}
-img {{ max-width: 100%; border: 1px solid #ccc }}
-code {{ background: #eee; padding: 0 .2rem }}
-summary {{ cursor: pointer; font-size: 1.2rem; margin-top: 1.5rem }}
-</style>
-</head>
-<body>
-<h1>What <code>clean</code> found</h1>
+_BODY = """
 <p>Nothing was deleted. A face that is <em>dropped</em> takes no part in training; one of the
 validation or test split is only <em>flagged</em>, for they are the yardstick; one is
 <em>kept</em> where a reviewer said so. Every finding is a line of <code>quarantine.csv</code>.</p>
@@ -62,14 +46,12 @@ validation or test split is only <em>flagged</em>, for they are the yardstick; o
 …,relabel,sad,</pre>
 <h2>What it looks like</h2>
 <p>At most {most} findings of each kind. Pairs stand side by side, the finding on the left and its
-partner on the right; near copies and labels begin with the least certain.</p>
+partner on the right; near copies begin with the least alike, labels with the least likely.</p>
 {sections}
-</body>
-</html>
 """
 
 
-def write(
+def write_report(
     folder: Path,
     images: np.ndarray,
     ids: pd.Series,
@@ -94,18 +76,19 @@ def write(
         sheet = _sheet(images, ids, _ordered(chosen, reason), reason, len(chosen))
         sheets.save(folder / "sheets" / f"{reason}.png", sheet)
         sections.append(_section(reason, len(chosen), sheet))
-    page = _PAGE.format(
+    body = _BODY.format(
         counts=_counts(quarantine),
         truth=_truth(metrics),
         example=quarantine["id"].iat[0] if len(quarantine) else ids.iat[0],
         most=_SHEET,
         sections="\n".join(sections) or "<p>Nothing was dropped.</p>",
     )
-    (folder / "report.html").write_text(page, encoding="utf-8")
+    text = page("What clean found", body)
+    (folder / "report.html").write_text(text, encoding="utf-8")
 
 
 def _ordered(chosen: pd.DataFrame, reason: str) -> pd.DataFrame:
-    if reason in _LEAST_SURE_FIRST:
+    if reason in _BY_SCORE:
         return chosen.sort_values("score", kind="stable").head(_SHEET)
     # The two sides of a conflict stand next to each other.
     paired = chosen["partner"].where(chosen["partner"] != "", chosen["id"])
@@ -131,11 +114,9 @@ def _sheet(
 
 def _section(reason: str, count: int, sheet: np.ndarray) -> str:
     _, png = cv2.imencode(".png", sheet)
-    picture = base64.b64encode(png.tobytes()).decode("ascii")
     return (
-        f"<details open><summary>{_TITLES[reason]} (<code>{reason}</code>, {count} dropped)"
-        f'</summary><p><img alt="{_TITLES[reason]}" src="data:image/png;base64,{picture}"></p>'
-        "</details>"
+        f"<details open><summary>{_TITLES[reason]} ({reason}, {count} dropped)</summary>"
+        f"{picture(png.tobytes(), _TITLES[reason])}</details>"
     )
 
 
@@ -147,7 +128,7 @@ def _counts(quarantine: pd.DataFrame) -> str:
         fill_value=0,
     )
     table.index = [f"{_TITLES[reason]} ({reason})" for reason in table.index]
-    return table.to_html(border=0)
+    return table.rename_axis(columns=None).to_html(border=0)
 
 
 def _truth(metrics: dict[str, float]) -> str:
