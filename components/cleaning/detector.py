@@ -14,8 +14,8 @@ import numpy as np
 
 from components.errors import InputError
 
-_FACE = 96  # pixels that the picture's longer side is brought to
-_ROOM = 32  # pixels around it
+_FACE = 160  # pixels that the picture's longer side is brought to
+_ROOM = 48  # pixels around it
 _LEAST = 0.02  # confidence below which YuNet says nothing
 
 
@@ -41,7 +41,8 @@ def confidences(images: np.ndarray, model: Path) -> np.ndarray:
     size = (width + 2 * _ROOM, height + 2 * _ROOM)
     try:
         detector = cv2.FaceDetectorYN.create(str(model), "", size, _LEAST)
-        return np.array([_confidence(detector, image, (width, height)) for image in images])
+        found = [_confidence(detector, image, (width, height)) for image in images]
+        return np.array(found, np.float32)
     except cv2.error as error:
         raise InputError(
             f"{model} is not a YuNet model ({error.err}); download it again from the OpenCV Zoo."
@@ -52,4 +53,4 @@ def _confidence(detector: cv2.FaceDetectorYN, image: np.ndarray, size: tuple[int
     picture = cv2.resize(image, size, interpolation=cv2.INTER_LINEAR)
     picture = cv2.copyMakeBorder(picture, *[_ROOM] * 4, cv2.BORDER_REPLICATE)
     _, faces = detector.detect(cv2.cvtColor(picture, cv2.COLOR_GRAY2BGR))
-    return 0.0 if faces is None else np.float32(faces[:, -1].max())
+    return 0.0 if faces is None else float(faces[:, -1].max())
