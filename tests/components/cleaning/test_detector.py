@@ -26,4 +26,4 @@ def test_real_faces_are_found_and_blank_pictures_are_not(real_data, real_faces):
     found = confidences(images, models[0])
     assert found.dtype == np.float32
     assert (found > 0.5).mean() > 0.8
-    assert confidences(FACES, models[0]).tolist() == [0, 0]
+    assert (confidences(FACES, models[0]) < 0.05).all()
