@@ -43,15 +43,27 @@ def clean(params: Params, run: "StepRun") -> Metrics:
     from components.clean import clean
 
     metrics = clean(FACES, KEPT, params.clean)
-    run.artifacts(KEPT / "sheets", KEPT / "quarantine.csv")
+    run.artifacts(KEPT / "sheets", KEPT / "quarantine.csv", KEPT / "report.html")
     return metrics
 
 
 def balance(params: Params, run: "StepRun") -> Metrics:
-    """choose and weigh the training faces"""
+    """choose, make and weigh the training faces"""
     from components.balance import balance
 
-    return balance(KEPT, TRAINING, params.balance)
+    metrics = balance(FACES, KEPT, TRAINING, params.balance)
+    run.artifacts(*TRAINING.glob("sheets"))
+    return metrics
+
+
+def datacard(params: Params, run: "StepRun") -> Metrics:
+    """describe the data, before and after each step"""
+    from components.datacard import datacard
+
+    out = ARTIFACTS / "datacard"
+    metrics = datacard(FACES, KEPT, TRAINING, out, PLOTS / "datacard")
+    run.artifacts(out / "DATA_CARD.html")
+    return metrics
 
 
 def search(params: Params, run: "StepRun") -> Metrics:
@@ -151,7 +163,7 @@ def package(params: Params, run: "StepRun") -> Metrics:
 
 STEPS: dict[str, Callable[..., Metrics]] = {
     step.__name__: step
-    for step in (ingest, clean, balance, search, design, train, ensemble, package)
+    for step in (ingest, clean, balance, datacard, search, design, train, ensemble, package)
 }
 
 

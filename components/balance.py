@@ -1,8 +1,15 @@
 """Step `balance`: evens out the classes of the training split.
 
-In: `kept.parquet` of `clean`. Out: `training.parquet`, one line a training example:
-`row` (int64, index into `faces.npy`; repeated where a face is oversampled), `label`
-(int8) and `weight` (float32, mean 1). Pixels are never touched.
+In: the face set, and `kept.parquet` of `clean`. Out:
+
+- `training.parquet`, one line a training example: `row` (int64; below N an index into
+  `faces.npy`, repeated where a face is oversampled, from N on into the synthetic faces), `label`
+  (int8) and `weight` (float32, mean 1);
+- where the method makes faces, `synthetic.npy` (M, H, W) uint8 and `synthetic.parquet`: `method`,
+  `label`, and what each was made of, `one` and `other` (rows as above; -1 for none) and the
+  `share` of the other;
+- `sheets/{method}.png`: synthetic faces between those they were made of, so that a person sees
+  whether they are faces at all.
 """
 
 from pathlib import Path
@@ -10,44 +17,95 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from components import sheets
+from components.augment import augment
 from components.data.disk import reading
+from components.data.faces import FaceSet, write_images
 from components.data.labels import LABEL_SETS
+from components.data.synthetic import FILE, Joined
 from components.errors import InputError
 from components.outputs import replacing
 from components.settings import BalanceSettings
 
+_CHUNK = 1024  # faces made at once
+_SHEET = 60  # synthetic faces
 
-def balance(kept: Path, out: Path, settings: BalanceSettings) -> dict[str, float]:
-    """Chooses and weighs the training examples.
+
+def balance(faces: Path, kept: Path, out: Path, settings: BalanceSettings) -> dict[str, float]:
+    """Chooses, makes and weighs the training examples.
 
     Args:
+        faces: The face set's folder.
         kept: The folder that `clean` wrote.
         out: The folder to write, whole or not at all.
-        settings: The method, and the seed of `random`.
+        settings: The methods, applied in order, and what they need.
 
     Returns:
-        Examples of each class as `before.{class}` and `after.{class}`, and the weight
-        of one example as `weight.{class}`.
+        Examples of each class as `before.{class}` and `after.{class}`, the weight of one
+        example as `weight.{class}`, and how many faces are `synthetic`.
 
     Raises:
-        InputError: If `kept` cannot be read or `out` cannot be written.
+        InputError: If an input cannot be read, a method cannot be used on these faces, or
+            `out` cannot be written.
     """
-    path = kept / "kept.parquet"
-    if not path.is_file():
-        raise InputError(f"{path} is missing; run the clean step first.")
-    with reading(path):
-        table = pd.read_parquet(path, columns=["row", "split", "label"])
+    images = FaceSet.open(faces).images
+    table = _kept(kept / "kept.parquet")
     names = LABEL_SETS[table.attrs["label_set"]]
     before = table.loc[table["split"] == "train", ["row", "label"]].reset_index(drop=True)
-    after = before
-    if settings.method == "random":
-        after = before.iloc[oversampled(before["label"].to_numpy(), settings.seed)]
-    labels = after["label"].to_numpy()
-    weights = class_weights(labels) if settings.method == "class_weight" else np.ones(len(labels))
+    examples = before.assign(weight=np.float32(1))
+    made = Made(images)
+    for method in settings.method:
+        examples = _apply(method, examples, made, settings)
     with replacing(out) as fresh:
-        after = after.assign(weight=weights.astype(np.float32))
-        after.to_parquet(fresh / "training.parquet", index=False)
-    return _metrics(names, before, after)
+        examples.to_parquet(fresh / "training.parquet", index=False)
+        if len(made.faces):
+            write_images(fresh / FILE, [made.faces])
+            made.table.to_parquet(fresh / "synthetic.parquet", index=False)
+            (fresh / "sheets").mkdir()
+            for method in made.table["method"].unique():
+                sheets.save(fresh / "sheets" / f"{method}.png", made.sheet(method, names))
+    return _metrics(names, before, examples) | {"synthetic": len(made.faces)}
+
+
+class Made:
+    """The faces made so far, beside the real ones.
+
+    Attributes:
+        faces: (M, H, W) uint8.
+        table: M rows, as in `synthetic.parquet`.
+    """
+
+    def __init__(self, images: np.ndarray) -> None:
+        self._real = images
+        self.faces = np.empty((0, *images.shape[1:]), np.uint8)
+        self.table = pd.DataFrame(columns=["method", "label", "one", "other", "share"])
+
+    @property
+    def all(self) -> Joined:
+        """Real and made faces, by the rows of `training.parquet`."""
+        return Joined(self._real, self.faces)
+
+    def add(self, faces: np.ndarray, table: pd.DataFrame) -> pd.DataFrame:
+        """Adds faces with their origin; returns them as training examples."""
+        start = len(self.all)
+        self.faces = np.concatenate([self.faces, faces])
+        self.table = pd.concat([self.table, table]) if len(self.table) else table
+        rows = np.arange(start, start + len(faces))
+        return pd.DataFrame({"row": rows, "label": table["label"].to_numpy(np.int8)})
+
+    def sheet(self, method: str, names: tuple[str, ...]) -> np.ndarray:
+        """Draws some faces of one method, of each class about as many, beside their origin."""
+        table = self.table.reset_index(drop=True).query("method == @method")
+        classes = table["label"].nunique()
+        shown = table.groupby("label").head(max(1, _SHEET // classes))
+        shown = shown.sort_values("label", kind="stable").head(_SHEET)
+        one, made = self.all[shown["one"].to_numpy()], self.faces[shown.index]
+        pictures, middle = sheets.beside(one, made), "original, copy"
+        if (shown["other"] >= 0).all():
+            pictures = sheets.beside(pictures, self.all[shown["other"].to_numpy()])
+            middle = "one parent, the synthetic face, the other parent with its share"
+        captions = [f"{names[face.label]} {face.share:.2f}" for face in shown.itertuples()]
+        return sheets.contact_sheet(pictures, captions, f"Made by {method}: {middle}")
 
 
 def oversampled(labels: np.ndarray, seed: int) -> np.ndarray:
@@ -72,6 +130,59 @@ def class_weights(labels: np.ndarray) -> np.ndarray:
     from sklearn.utils.class_weight import compute_sample_weight
 
     return compute_sample_weight("balanced", labels)
+
+
+def _apply(
+    method: str, examples: pd.DataFrame, made: Made, settings: BalanceSettings
+) -> pd.DataFrame:
+    labels = examples["label"].to_numpy()
+    match method:
+        case "random":
+            return examples.iloc[oversampled(labels, settings.seed)]
+        case "smote" | "adasyn":
+            more = _interpolated(method, examples, made, settings)
+        case "augment_minority":
+            more = _augmented(examples, made, settings)
+        case "class_weight":
+            return examples.assign(weight=class_weights(labels).astype(np.float32))
+        case _:
+            return examples
+    return pd.concat([examples, more.assign(weight=np.float32(1))], ignore_index=True)
+
+
+def _interpolated(
+    method: str, examples: pd.DataFrame, made: Made, settings: BalanceSettings
+) -> pd.DataFrame:
+    from components.interpolation import mix, recipes  # imports imbalanced-learn
+
+    rows, images = examples["row"].to_numpy(), made.all
+    labels = examples["label"].to_numpy()
+    table = recipes(method, labels, lambda p: images[rows[p]], settings.neighbours, settings.seed)
+    table = table.assign(method=method, one=rows[table["one"]], other=rows[table["other"]])
+    faces = np.empty((len(table), *made.faces.shape[1:]), np.uint8)
+    for start in range(0, len(table), _CHUNK):
+        part = table.iloc[start : start + _CHUNK]
+        one, other = (images[part[name].to_numpy()] for name in ("one", "other"))
+        faces[start : start + _CHUNK] = mix(one, other, part["share"].to_numpy())
+    return made.add(faces, table[["method", "label", "one", "other", "share"]])
+
+
+def _augmented(examples: pd.DataFrame, made: Made, settings: BalanceSettings) -> pd.DataFrame:
+    rarest = examples["label"].value_counts().idxmin()
+    own = examples.loc[examples["label"] == rarest, "row"].to_numpy()
+    rows = np.tile(own, settings.minority_times - 1)
+    rng = np.random.default_rng(settings.seed)
+    changed = augment(made.all[rows], settings.augment, rng)
+    columns = {"method": "augment_minority", "label": rarest, "one": rows, "other": -1}
+    table = pd.DataFrame(columns | {"share": 0.0})
+    return made.add(np.rint(changed).astype(np.uint8), table)
+
+
+def _kept(path: Path) -> pd.DataFrame:
+    if not path.is_file():
+        raise InputError(f"{path} is missing; run the clean step first.")
+    with reading(path):
+        return pd.read_parquet(path, columns=["row", "split", "label"])
 
 
 def _metrics(names: tuple[str, ...], before: pd.DataFrame, after: pd.DataFrame) -> dict[str, float]:

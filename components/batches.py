@@ -4,6 +4,7 @@ import keras
 import numpy as np
 
 from components.augment import augment
+from components.data.synthetic import Joined
 from components.settings import AugmentSettings
 
 
@@ -18,7 +19,8 @@ class Batches(keras.utils.PyDataset):
     have seen without the interruption.
 
     Args:
-        images: (N, H, W) or (N, H, W, C) uint8, memory-mapped or not.
+        images: (N, H, W) or (N, H, W, C) uint8, memory-mapped or not, or real and synthetic
+            faces joined.
         rows: (M,) indices into `images`; a row may repeat.
         targets: (M, classes) float32 class distributions.
         weights: (M,) float32 sample weights, ones if `None`.
@@ -29,7 +31,7 @@ class Batches(keras.utils.PyDataset):
 
     def __init__(
         self,
-        images: np.ndarray,
+        images: np.ndarray | Joined,
         rows: np.ndarray,
         targets: np.ndarray,
         *,

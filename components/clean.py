@@ -1,9 +1,7 @@
 """Step `clean`: decides which faces are used, and says why the others are not.
 
-Nothing is deleted: the face set stays as it is, and what goes is listed. A face has one
-reason, the first of `REASONS` that holds; each rule sees what those before it left.
-Validation and test are the yardstick, so only the label rule takes faces out of them;
-whatever else is found there is listed with the action `flagged`.
+Nothing is deleted: the face set stays as it is, and what goes is listed. `cleaning/verdict.py`
+has the rules; a reviewer's decisions (`cleaning/decisions.py`) override them.
 
 Out, in one folder:
 
@@ -11,8 +9,9 @@ Out, in one folder:
   the label set that the frame's `attrs["label_set"]` names), `leaked` (bool: a validation
   or test face with a byte-identical copy in the training split as published) and the
   `vote_*` columns, if there are votes;
-- `quarantine.csv`: `id, split, label, reason, score, partner, action`;
-- `sheets/{reason}.png`: what was dropped, the first 100 faces each.
+- `quarantine.csv`: `row, id, split, label, reason, score, partner, action, comment`;
+- `sheets/{reason}.png`: what was dropped, beside its partner if it has one, 100 findings each;
+- `report.html`: all of that on one page, for the reviewer.
 """
 
 from pathlib import Path
@@ -20,25 +19,18 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from components import sheets
+from components.cleaning import truth
+from components.cleaning.decisions import Decisions, no_decisions, read_decisions
+from components.cleaning.near_copies import Pairs, near_pairs
+from components.cleaning.report import write_report
+from components.cleaning.verdict import REASONS, Evidence, Verdict, judge
 from components.data.copies import copy_groups, first_of_group, values_per_group
 from components.data.faces import TABLE, VOTE_FIELDS, FaceSet
-from components.data.labels import LABEL_SETS, NO_LABEL, SPLITS, VOTE_COLUMNS, ferplus, not_a_face
+from components.data.labels import LABEL_SETS, NO_LABEL, SPLITS, ferplus, not_a_face
 from components.errors import InputError
 from components.outputs import replacing
 from components.settings import CleanSettings
 
-# In order of precedence, with what the score of each means.
-REASONS = {
-    "non_face": "share of votes for NF",
-    "blank": "standard deviation of the grey levels",
-    "unlabelled": "always 0",
-    "leak": "similarity to the partner, a validation or test face",
-    "conflict": "similarity to the partner, which has another label",
-    "duplicate": "similarity to the partner, which is kept",
-}
-_IDENTICAL = 1.0
-_SHEET = 100  # faces
 _CHUNK = 1024  # faces looked at together
 
 
@@ -46,117 +38,42 @@ def clean(faces: Path, out: Path, settings: CleanSettings) -> dict[str, float]:
     """Chooses the faces to use.
 
     Args:
-        faces: The face set's folder.
+        faces: The face set's folder; `truth.csv` in it, if it is there, scores the findings.
         out: The folder to write, whole or not at all.
         settings: Which label set and rule, and which rules of cleaning.
 
     Returns:
         `found.*`, what is in the data whatever the settings drop; `leaked.val` and
-        `leaked.test`; `dropped.{reason}`, `flagged.{reason}` and `kept.{split}`.
+        `leaked.test`; `dropped.{reason}`, `flagged.{reason}` and `kept.{split}`; and
+        `truth.{kind}.precision` and `.recall` where the truth is known.
 
     Raises:
-        InputError: If the face set cannot be read, lacks the votes that the label set
-            needs, or has a class without a training face left; or if `out` cannot be
-            written.
+        InputError: If the face set, the decisions or the detector cannot be used, the face
+            set lacks the votes that the label set needs, or a class has no training face
+            left; or if `out` cannot be written.
     """
     face_set = FaceSet.open(faces)
-    table = face_set.table
+    table, names = face_set.table, LABEL_SETS[settings.label_set]
     labels = _labels(face_set, faces / TABLE, settings)
-    groups = copy_groups(face_set.images)
-    deviation = grey_deviation(face_set.images)
-    training = (table["split"] == "train").to_numpy()
+    decisions = no_decisions(len(labels))
+    if settings.decisions is not None:
+        decisions = read_decisions(Path(settings.decisions), table, labels, names)
+        labels = np.where(decisions.relabelled == NO_LABEL, labels, decisions.relabelled)
+    evidence = _evidence(face_set, labels, settings)
+    verdict = _verdict(face_set.images, evidence, decisions, settings)
 
-    verdict = judge(training, labels, groups, deviation, face_set.votes, settings)
-    leaked = ~training & (first_of_group(groups, training) >= 0)
+    leaked = ~evidence.training & (first_of_group(evidence.groups, evidence.training) >= 0)
     kept = _kept(table, labels, leaked, verdict, settings.label_set)
-    _check_classes(faces / TABLE, kept, settings.label_set)
+    _check_classes(faces / TABLE, kept, names)
+    quarantine = _quarantine(table, labels, verdict, decisions, names)
+    metrics = _found(table, evidence, settings) | _outcome(table, verdict, kept, leaked)
+    if (faces / truth.FILE).is_file():
+        metrics |= truth.score(faces / truth.FILE, quarantine, settings)
     with replacing(out) as fresh:
         kept.to_parquet(fresh / "kept.parquet", index=False)
-        quarantine = _quarantine(table, labels, verdict, settings.label_set)
         quarantine.to_csv(fresh / "quarantine.csv", float_format="%.4f", index_label="row")
-        (fresh / "sheets").mkdir()
-        _draw_sheets(fresh / "sheets", face_set.images, quarantine)
-    found = _found(table, labels, groups, deviation < settings.blank_std, face_set.votes)
-    return found | _outcome(table, verdict, kept, leaked)
-
-
-def judge(
-    training: np.ndarray,
-    labels: np.ndarray,
-    groups: np.ndarray,
-    deviation: np.ndarray,
-    votes: np.ndarray | None,
-    settings: CleanSettings,
-) -> pd.DataFrame:
-    """Finds the reason against each face, if there is one.
-
-    Args:
-        training: (N,) bool.
-        labels: (N,) int8, -1 for none.
-        groups: (N,) int64, equal for copies.
-        deviation: (N,) float64 standard deviations of the grey levels.
-        votes: (N, 10) int8 FER+ votes, or None.
-        settings: The switches.
-
-    Returns:
-        N rows: `reason` (str, empty for none), `score` (float64), `partner` (int64, the
-        row of the copy, -1 for none), `action` (`dropped`, `flagged` or empty).
-    """
-    verdict = _Verdict(len(labels))
-    if settings.non_faces:
-        if votes is not None:
-            share = votes[:, VOTE_COLUMNS.index("NF")] / votes.sum(axis=1).clip(min=1)
-            verdict.mark("non_face", not_a_face(votes), share)
-        verdict.mark("blank", deviation < settings.blank_std, deviation)
-    unlabelled = labels == NO_LABEL
-    verdict.mark("unlabelled", unlabelled, np.zeros(len(labels)))
-    held_out = ~training & ~unlabelled
-    if settings.leaks:
-        verdict.mark_copies("leak", training, first_of_group(groups, held_out))
-        verdict.mark_copies("leak", held_out, first_of_group(groups, training))
-    if settings.conflicts:
-        standing = training & verdict.unmarked
-        # Which of several labels is right cannot be known from copies: all of them go.
-        verdict.mark_copies("conflict", standing, _dissenter(groups, labels, standing))
-    if settings.duplicates:
-        for part in (training & verdict.unmarked, held_out):
-            first = first_of_group(groups, part)
-            verdict.mark_copies("duplicate", part & (first != np.arange(len(first))), first)
-    return verdict.table(dropped=training | unlabelled)
-
-
-class _Verdict:
-    """The first reason against each face, collected rule by rule."""
-
-    def __init__(self, count: int):
-        self._reason = np.full(count, "", object)
-        self._score = np.zeros(count)
-        self._partner = np.full(count, -1)
-
-    @property
-    def unmarked(self) -> np.ndarray:
-        return self._reason == ""
-
-    def mark(self, reason: str, where: np.ndarray, score: np.ndarray) -> None:
-        where = where & self.unmarked
-        self._reason[where] = reason
-        self._score[where] = score[where]
-
-    def mark_copies(self, reason: str, where: np.ndarray, partner: np.ndarray) -> None:
-        where = where & self.unmarked & (partner >= 0)
-        self._partner[where] = partner[where]
-        self.mark(reason, where, np.full(len(where), _IDENTICAL))
-
-    def table(self, dropped: np.ndarray) -> pd.DataFrame:
-        action = np.where(self.unmarked, "", np.where(dropped, "dropped", "flagged"))
-        return pd.DataFrame(
-            {
-                "reason": self._reason,
-                "score": self._score,
-                "partner": self._partner,
-                "action": action,
-            }
-        )
+        write_report(fresh, face_set.images, table["id"], quarantine, metrics)
+    return metrics
 
 
 def grey_deviation(images: np.ndarray) -> np.ndarray:
@@ -182,11 +99,54 @@ def _labels(face_set: FaceSet, path: Path, settings: CleanSettings) -> np.ndarra
     return ferplus(settings.rule, face_set.votes, face_set.table["named"].to_numpy())
 
 
-def _dissenter(groups: np.ndarray, labels: np.ndarray, among: np.ndarray) -> np.ndarray:
-    """(N,) int64, for each face the first of its copies that has another label, or -1."""
-    first = first_of_group(groups, among)
-    other = first_of_group(groups, among & (labels != labels[first]))
-    return np.where(labels == labels[first], other, first)
+def _evidence(face_set: FaceSet, labels: np.ndarray, settings: CleanSettings) -> Evidence:
+    images = face_set.images
+    groups, deviation = copy_groups(images), grey_deviation(images)
+    confidence = None
+    if settings.detector is not None:
+        from components.cleaning.detector import confidences
+
+        confidence = confidences(images, Path(settings.detector))
+    return Evidence(
+        training=(face_set.table["split"] == "train").to_numpy(),
+        labels=labels,
+        groups=groups,
+        deviation=deviation,
+        votes=face_set.votes,
+        near=_near(images, groups, deviation, settings) if settings.near_copies else None,
+        confidence=confidence,
+    )
+
+
+def _near(
+    images: np.ndarray, groups: np.ndarray, deviation: np.ndarray, settings: CleanSettings
+) -> Pairs:
+    """Near copies among the first faces of the groups; blank pictures are near nothing."""
+    first = np.unique(groups, return_index=True)[1]
+    first = first[deviation[first] >= settings.blank_std]
+    pairs = near_pairs(images[first], settings.hash_radius, settings.similarity)
+    return Pairs(first[pairs.first], first[pairs.second], pairs.similarity)
+
+
+def _verdict(
+    images: np.ndarray, evidence: Evidence, decisions: Decisions, settings: CleanSettings
+) -> pd.DataFrame:
+    verdict = Verdict(len(images))
+    verdict.mark("reviewer", decisions.dropped, np.zeros(len(images)))
+    judge(verdict, evidence, settings)
+    if settings.mislabels:
+        from components.cleaning.mislabels import label_issues  # takes seconds to import
+
+        standing = np.flatnonzero(evidence.training & verdict.unmarked)
+        wrong, own = label_issues(
+            images[standing], evidence.labels[standing], settings.folds, settings.seed
+        )
+        where, score = np.zeros(len(images), bool), np.zeros(len(images))
+        where[standing], score[standing] = wrong, own
+        verdict.mark("mislabel", where, score)
+    return verdict.table(
+        dropped=evidence.training | (evidence.labels == NO_LABEL), kept=decisions.kept
+    )
 
 
 def _kept(
@@ -204,9 +164,9 @@ def _kept(
     return kept
 
 
-def _check_classes(path: Path, kept: pd.DataFrame, label_set: str) -> None:
+def _check_classes(path: Path, kept: pd.DataFrame, names: tuple[str, ...]) -> None:
     present = set(kept.loc[kept["split"] == "train", "label"])
-    empty = [name for code, name in enumerate(LABEL_SETS[label_set]) if code not in present]
+    empty = [name for code, name in enumerate(names) if code not in present]
     if empty:
         raise InputError(
             f"{path} has no training face of class {', '.join(empty)} left after cleaning; "
@@ -215,51 +175,37 @@ def _check_classes(path: Path, kept: pd.DataFrame, label_set: str) -> None:
 
 
 def _quarantine(
-    table: pd.DataFrame, labels: np.ndarray, verdict: pd.DataFrame, label_set: str
+    table: pd.DataFrame,
+    labels: np.ndarray,
+    verdict: pd.DataFrame,
+    decisions: Decisions,
+    names: tuple[str, ...],
 ) -> pd.DataFrame:
-    names = np.array([*LABEL_SETS[label_set], ""])  # the last is for -1
-    ids = np.array([*table["id"], ""])
+    ids = np.array([*table["id"], ""])  # the last is for -1
     listed = pd.DataFrame(
         {
             "id": table["id"],
             "split": table["split"],
-            "label": names[labels],
+            "label": np.array([*names, ""])[labels],
             "reason": verdict["reason"],
             "score": verdict["score"],
             "partner": ids[verdict["partner"]],
             "action": verdict["action"],
+            "comment": decisions.comments,
         }
     )
     return listed[verdict["reason"] != ""]
 
 
-def _draw_sheets(folder: Path, images: np.ndarray, quarantine: pd.DataFrame) -> None:
-    for reason, score in REASONS.items():
-        chosen = quarantine.query("reason == @reason and action == 'dropped'")
-        if chosen.empty:
-            continue
-        paired = chosen["partner"].where(chosen["partner"] != "", chosen["id"])
-        together = paired.combine(chosen["id"], min).sort_values(kind="stable").index
-        shown = chosen.loc[together].head(_SHEET)  # copies stand side by side
-        captions = [f"{face.id}\n{face.label} {face.score:.2f}" for face in shown.itertuples()]
-        title = f"Dropped as {reason}: {len(shown)} of {len(chosen)} faces; number = {score}"
-        sheet = sheets.contact_sheet(images[shown.index], captions, title)
-        sheets.save(folder / f"{reason}.png", sheet)
-
-
-def _found(
-    table: pd.DataFrame,
-    labels: np.ndarray,
-    groups: np.ndarray,
-    blank: np.ndarray,
-    votes: np.ndarray | None,
-) -> dict[str, float]:
+def _found(table: pd.DataFrame, evidence: Evidence, settings: CleanSettings) -> dict[str, float]:
     split = table["split"].map(SPLITS.index).to_numpy()
+    labels, groups, votes = evidence.labels, evidence.groups, evidence.votes
     labelled = labels != NO_LABEL
     sizes = np.bincount(groups)
-    return {
+    near = {} if evidence.near is None else {"found.near_pairs": len(evidence.near.first)}
+    return near | {
         "found.non_face": 0 if votes is None else int(not_a_face(votes).sum()),
-        "found.blank": int(blank.sum()),
+        "found.blank": int((evidence.deviation < settings.blank_std).sum()),
         "found.unlabelled": int((~labelled).sum()),
         "found.copies": len(groups) - len(sizes),
         "found.groups": int((sizes > 1).sum()),

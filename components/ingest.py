@@ -6,6 +6,7 @@ their line number and reason; a header only if there are none.
 """
 
 import csv
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -62,6 +63,9 @@ def ingest(source: Path, out: Path, settings: IngestSettings) -> dict[str, float
         _check_classes(faces_file, metrics)
         table.to_parquet(fresh / TABLE, index=False)
         _write_rejected(fresh / "rejected.csv", rejected)
+        truth = faces_file.parent / "truth.csv"
+        if truth.is_file():  # so that clean can score itself
+            shutil.copyfile(truth, fresh / truth.name)
     return metrics
 
 

@@ -82,6 +82,37 @@ def training_curves(curves: pd.DataFrame, title: str, path: Path) -> None:
     _save(figure, path)
 
 
+def histograms(
+    values: dict[str, np.ndarray], title: str, measure: str, bins: np.ndarray, path: Path
+) -> None:
+    """Draws the distribution of a measure in several groups as outlines, in shares.
+
+    Args:
+        values: (n,) numbers of each group.
+        title: Of the figure.
+        measure: What the numbers are, with their unit.
+        bins: Edges.
+        path: PNG file to write.
+    """
+    figure, axes = plt.subplots(figsize=(5.6, 3.6), layout="constrained")
+    for (name, own), line in zip(values.items(), ("-", "--", ":"), strict=False):
+        shares = np.histogram(own, bins)[0] / max(len(own), 1)
+        axes.stairs(shares, bins, color="black", linestyle=line, label=f"{name} ({len(own):,})")
+    axes.set(title=title, xlabel=measure, ylabel="share of faces", ylim=(0, None))
+    axes.legend()
+    _save(figure, path)
+
+
+def counts(table: pd.DataFrame, title: str, path: Path) -> None:
+    """Draws counts of each class (index) after each of some steps (columns) as grouped bars."""
+    figure, axes = plt.subplots(figsize=(7.2, 3.6), layout="constrained")
+    greys = [str(grey) for grey in np.linspace(0.8, 0.1, table.shape[1])]
+    table.plot.bar(ax=axes, color=greys, edgecolor="black", rot=20, width=0.8)
+    axes.set(title=title, xlabel="class", ylabel="training faces")
+    axes.legend(title="after")
+    _save(figure, path)
+
+
 def _save(figure: plt.Figure, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     # Matplotlib would stamp its version into the file, and DVC would see a new picture.

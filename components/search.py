@@ -15,6 +15,7 @@ import pandas as pd
 from components.batches import Batches, one_hot
 from components.cost import macs
 from components.data.faces import FaceSet
+from components.data.synthetic import training_images
 from components.errors import InputError
 from components.models import searched
 from components.outputs import replacing
@@ -103,7 +104,7 @@ def _batches(
     table = pd.read_parquet(kept / "kept.parquet", columns=["row", "split", "label"])
     validation = table[table["split"] == "val"]
     train_batches = Batches(
-        face_set.images,
+        training_images(face_set.images, training),
         sample["row"].to_numpy(),
         one_hot(sample["label"].to_numpy(), classes),
         weights=sample["weight"].to_numpy(np.float32),

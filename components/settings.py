@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from components.errors import InputError
 
@@ -17,6 +17,7 @@ BatchSize = Annotated[int, Field(ge=2, multiple_of=2)]  # see components/batches
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
+Method = Literal["none", "random", "smote", "adasyn", "class_weight", "augment_minority"]
 
 
 class Section(BaseModel):
@@ -43,11 +44,47 @@ class CleanSettings(Section):
     duplicates: bool
     leaks: bool
     conflicts: bool
+    near_copies: bool
+    hash_radius: Annotated[int, Field(ge=0, le=32)]
+    similarity: Annotated[float, Field(ge=0.5, le=1)]
+    mislabels: bool
+    folds: Annotated[int, Field(ge=2)]
+    seed: Seed
+    detector: str | None
+    detector_confidence: Share
+    decisions: str | None
+
+
+class AugmentSettings(Section):
+    flip: bool
+    shift: Share
+    rotate: Annotated[float, Field(ge=0, le=180)]
+    zoom: Annotated[float, Field(ge=0, lt=1)]
+    contrast: Annotated[float, Field(ge=0, lt=1)]
+    brightness: Annotated[float, Field(ge=0, le=255)]
+    erase: Share
 
 
 class BalanceSettings(Section):
-    method: Literal["none", "random", "class_weight"]
+    method: Annotated[list[Method], Field(min_length=1)]
+    neighbours: Count
+    minority_times: Annotated[int, Field(ge=2)]
+    augment: AugmentSettings
     seed: Seed
+
+    @field_validator("method", mode="before")
+    @classmethod
+    def _one_is_a_list_of_one(cls, raw: Any) -> Any:
+        return [raw] if isinstance(raw, str) else raw
+
+    @field_validator("method")
+    @classmethod
+    def _weights_come_last(cls, methods: list[str]) -> list[str]:
+        if "none" in methods and len(methods) > 1:
+            raise ValueError("balance.method has none beside other methods; leave it out")
+        if "class_weight" in methods[:-1]:
+            raise ValueError("balance.method has class_weight before another; put it last")
+        return methods
 
 
 class SearchSettings(Section):
@@ -64,16 +101,6 @@ class SearchSettings(Section):
 class DesignSettings(Section):
     input_size: Annotated[int, Field(ge=8)]
     dropout: Share | None = None  # not every architecture has a head with dropout
-
-
-class AugmentSettings(Section):
-    flip: bool
-    shift: Share
-    rotate: Annotated[float, Field(ge=0, le=180)]
-    zoom: Annotated[float, Field(ge=0, lt=1)]
-    contrast: Annotated[float, Field(ge=0, lt=1)]
-    brightness: Annotated[float, Field(ge=0, le=255)]
-    erase: Share
 
 
 class TrainSettings(Section):

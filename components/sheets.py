@@ -6,12 +6,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-_COLUMNS = 10
-_TILE = 96  # pixels, the side of a face on the sheet
+_TILE = 96  # pixels, the height of a face on the sheet
 _GAP = 8
 _LINE = 14  # height of a caption's line
 _TITLE = 40
-_WIDTH = _GAP + _COLUMNS * (_TILE + _GAP)
+_WIDTH = _GAP + 10 * (_TILE + _GAP)  # ten square faces, or five pairs
 
 
 def contact_sheet(images: np.ndarray, captions: list[str], title: str) -> np.ndarray:
@@ -27,18 +26,25 @@ def contact_sheet(images: np.ndarray, captions: list[str], title: str) -> np.nda
     """
     caption_lines = max(caption.count("\n") + 1 for caption in captions)
     pitch = _TILE + caption_lines * _LINE + _GAP
-    rows = math.ceil(len(images) / _COLUMNS)
+    wide = round(_TILE * images.shape[2] / images.shape[1])
+    columns = (_WIDTH - _GAP) // (wide + _GAP)
+    rows = math.ceil(len(images) / columns)
     sheet = np.full((_TITLE + rows * pitch, _WIDTH), 255, np.uint8)
     _write(sheet, title, _GAP, 26, 0.6)
     for place, (image, caption) in enumerate(zip(images, captions, strict=True)):
-        row, column = divmod(place, _COLUMNS)
-        top, left = _TITLE + row * pitch, _GAP + column * (_TILE + _GAP)
-        tile = cv2.resize(image, (_TILE, _TILE), interpolation=cv2.INTER_NEAREST)
-        sheet[top : top + _TILE, left : left + _TILE] = tile
+        row, column = divmod(place, columns)
+        top, left = _TITLE + row * pitch, _GAP + column * (wide + _GAP)
+        tile = cv2.resize(image, (wide, _TILE), interpolation=cv2.INTER_NEAREST)
+        sheet[top : top + _TILE, left : left + wide] = tile
         for number, line in enumerate(caption.split("\n"), start=1):
-            strip = sheet[:, left : left + _TILE + _GAP // 2]
+            strip = sheet[:, left : left + wide + _GAP // 2]
             _write(strip, line, 0, top + _TILE + number * _LINE - 3, 0.36)
     return sheet
+
+
+def beside(*faces: np.ndarray) -> np.ndarray:
+    """Sets pictures side by side, to be one on a sheet: each (N, H, W) uint8."""
+    return np.concatenate(faces, axis=2)
 
 
 def save(path: Path, sheet: np.ndarray) -> None:

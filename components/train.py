@@ -16,6 +16,7 @@ import pandas as pd
 from components.archive import save_model
 from components.batches import Batches, EpochClock, one_hot
 from components.data.faces import FaceSet
+from components.data.synthetic import training_images
 from components.errors import InputError
 from components.outputs import replacing
 from components.plots import training_curves
@@ -120,7 +121,7 @@ def _training_batches(
 ) -> Batches:
     sample = pd.read_parquet(training / "training.parquet")
     return Batches(
-        face_set.images,
+        training_images(face_set.images, training),
         sample["row"].to_numpy(),
         one_hot(sample["label"].to_numpy(), classes),
         weights=sample["weight"].to_numpy(np.float32),

@@ -18,8 +18,18 @@ ALL = CleanSettings(
     duplicates=True,
     leaks=True,
     conflicts=True,
+    near_copies=True,
+    hash_radius=16,
+    similarity=0.95,
+    mislabels=False,
+    folds=2,
+    seed=0,
+    detector=None,
+    detector_confidence=0.3,
+    decisions=None,
 )
 OFF = {"non_faces": False, "duplicates": False, "leaks": False, "conflicts": False}
+EXACT = {"near_copies": False}
 
 
 class Faces:
@@ -284,6 +294,125 @@ def test_the_same_faces_give_the_same_bytes(faces, tmp_path):
         assert path.read_bytes() == twin.read_bytes()
 
 
+# --- near copies -------------------------------------------------------------------------
+
+
+def nearly(faces: Faces, row: int, like: int) -> None:
+    """Makes one face a darker, softer picture of another."""
+    faces.images[row] = 10 + faces.images[like] // 2
+
+
+def test_a_near_copy_of_a_held_out_face_leaves_training(faces):
+    copy = faces.add("train", label=0)
+    nearly(faces, copy, like=14)
+    metrics, kept, quarantine = run(faces)
+    assert copy not in kept.index
+    assert 14 in kept.index
+    assert quarantine["reason"].to_dict() == {14: "near_leak", copy: "near_leak"}
+    assert quarantine["action"].to_dict() == {14: "flagged", copy: "dropped"}
+    assert quarantine["partner"].to_dict() == {14: f"fer{copy:07d}", copy: "fer0000014"}
+    assert (quarantine["score"] > 0.99).all()
+    assert (metrics["dropped.near_leak"], metrics["leaked.test"]) == (1, 0)
+
+
+def test_the_second_of_two_near_copies_goes(faces):
+    copy = faces.add("train", label=0)
+    nearly(faces, copy, like=0)
+    _, kept, quarantine = run(faces)
+    assert 0 in kept.index
+    assert quarantine["reason"].to_dict() == {copy: "near_copy"}
+
+
+def test_near_copies_with_different_labels_both_go(faces):
+    rows = [faces.add("train", label=0), faces.add("train", label=1)]
+    nearly(faces, rows[1], like=rows[0])
+    _, kept, quarantine = run(faces)
+    assert not kept.index.isin(rows).any()
+    assert quarantine["reason"].tolist() == ["near_conflict"] * 2
+
+
+def test_near_copies_of_exact_copies_are_seen_too(faces):
+    first = faces.add("train", label=0)
+    faces.add("train", label=0, like=first)
+    nearly(faces, 7, like=first)
+    _, _, quarantine = run(faces)
+    assert quarantine["reason"].to_dict() == {row: "near_leak" for row in (7, first, first + 1)}
+
+
+def test_near_copies_may_stay(faces):
+    nearly(faces, faces.add("train", label=0), like=14)
+    metrics, kept, quarantine = run(faces, **EXACT)
+    assert len(kept) == 22
+    assert quarantine.empty
+    assert "found.near_pairs" not in metrics
+
+
+# --- the reviewer ------------------------------------------------------------------------
+
+
+def decide(tmp_path: Path, *lines: str) -> dict[str, str]:
+    path = tmp_path / "decisions.csv"
+    path.write_text("\n".join(["id,decision,label,comment", *lines]) + "\n")
+    return {"decisions": str(path)}
+
+
+def test_a_reviewer_keeps_what_a_rule_would_drop(faces, tmp_path):
+    copy = faces.add("train", label=2, like=2)
+    _, kept, quarantine = run(faces, **decide(tmp_path, f"fer{copy:07d},keep,,a twin"))
+    assert copy in kept.index
+    shown = quarantine.loc[copy, ["reason", "action", "comment"]]
+    assert shown.tolist() == ["duplicate", "kept", "a twin"]
+
+
+def test_a_reviewer_drops_what_no_rule_would(faces, tmp_path):
+    row = faces.add("train", label=2)
+    metrics, kept, quarantine = run(faces, **decide(tmp_path, f"fer{row:07d},drop,,an ear"))
+    assert row not in kept.index
+    shown = quarantine.loc[row, ["reason", "action", "comment"]]
+    assert shown.tolist() == ["reviewer", "dropped", "an ear"]
+    assert metrics["dropped.reviewer"] == 1
+
+
+def test_a_new_label_ends_a_conflict(faces, tmp_path):
+    first = faces.add("train", label=0)
+    second = faces.add("train", label=1, like=first)
+    decisions = decide(tmp_path, f"fer{first:07d},relabel,disgust,")
+    _, kept, quarantine = run(faces, **decisions)
+    assert kept.loc[first, "label"] == 1
+    assert quarantine["reason"].to_dict() == {second: "duplicate"}
+
+
+# --- how well it works -------------------------------------------------------------------
+
+
+def test_findings_are_scored_against_the_truth(faces, tmp_path):
+    copy, other = faces.add("train", label=0, like=0), faces.add("train", label=1, like=1)
+    leak = faces.add("train", label=0, like=14)
+    folder = faces.write()
+    lines = ["id,kind,partner,true_label", f"fer0000000,copy,fer{copy:07d},0"]
+    lines += [f"fer{leak:07d},leak,fer0000014,0", "fer0000002,leak,fer0000015,0"]
+    lines += ["fer0000003,wrong_label,,0"]
+    (folder / "truth.csv").write_text("\n".join(lines) + "\n")
+    metrics = clean(folder, tmp_path / "kept", ALL)
+    truth = {key: value for key, value in metrics.items() if key.startswith("truth.")}
+    assert truth == {
+        "truth.copy.recall": 1,
+        "truth.copy.precision": 0.5,  # `other` was not planted
+        "truth.leak.recall": 0.5,
+        "truth.leak.precision": 1,
+    }
+    assert other
+
+
+def test_the_report_needs_nothing_beside_itself(faces, tmp_path):
+    faces.add("train", label=2, like=2)
+    run(faces)
+    text = (tmp_path / "kept" / "report.html").read_text()
+    assert "Exact copies within a split" in text
+    assert 'src="data:image/png;base64,' in text
+    assert "http" not in text
+
+
 # --- what cannot be cleaned --------------------------------------------------------------
 
 
@@ -339,7 +468,7 @@ def test_images_and_table_of_different_length_are_refused(faces):
 
 
 def test_the_real_data_holds_the_copies_that_its_readme_counts(real_faces, tmp_path):
-    metrics = clean(real_faces[0], tmp_path / "kept", ALL)
+    metrics = clean(real_faces[0], tmp_path / "kept", ALL.model_copy(update=EXACT))
     assert metrics["found.copies"] == 1_855
     assert metrics["found.groups"] == 1_518
     assert metrics["found.conflict_groups"] == 59
@@ -355,7 +484,14 @@ def test_the_real_data_holds_the_copies_that_its_readme_counts(real_faces, tmp_p
 
 
 def test_the_real_data_has_the_published_ferplus_splits(real_faces, tmp_path):
-    changes = {"label_set": "ferplus", "rule": "report"} | OFF
+    changes = {"label_set": "ferplus", "rule": "report"} | OFF | EXACT
     metrics = clean(real_faces[0], tmp_path / "kept", ALL.model_copy(update=changes))
     kept = tuple(metrics[f"kept.{split}"] for split in ("train", "val", "test"))
     assert kept == (28_389, 3_553, 3_546)
+
+
+def test_the_real_data_has_near_copies_across_its_splits(real_faces, tmp_path):
+    metrics = clean(real_faces[0], tmp_path / "kept", ALL)
+    assert metrics["found.near_pairs"] == pytest.approx(2_010, abs=5)  # rounding may differ
+    assert metrics["dropped.near_leak"] == pytest.approx(694, abs=5)
+    assert (metrics["kept.val"], metrics["kept.test"]) == (3_589, 3_589)
