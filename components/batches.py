@@ -1,10 +1,14 @@
 """What a network is fed: shuffled, augmented batches of faces, straight from disk."""
 
+from pathlib import Path
+
 import keras
 import numpy as np
+import pandas as pd
 
 from components.augment import augment
-from components.data.synthetic import Joined
+from components.data.faces import FaceSet
+from components.data.synthetic import Joined, training_images
 from components.settings import AugmentSettings
 
 
@@ -91,6 +95,59 @@ class EpochClock(keras.callbacks.Callback):
         for variable in self.model.variables:
             if variable.path.endswith("seed_generator_state"):
                 variable.assign(rng.integers(2**31, size=variable.shape))
+
+
+def training_batches(
+    face_set: FaceSet,
+    training: Path,
+    classes: int,
+    *,
+    batch_size: int,
+    augmentation: AugmentSettings,
+    seed: int,
+    most: int | None = None,
+) -> Batches:
+    """Batches of what `balance` chose.
+
+    Args:
+        face_set: Written by `ingest`.
+        training: Folder written by `balance`.
+        classes: Number of classes.
+        batch_size: Faces a batch.
+        augmentation: How to augment.
+        seed: Seed of shuffling and augmentation.
+        most: If there are more examples, a random sample of so many is used.
+
+    Returns:
+        Shuffled, augmented batches of one size.
+    """
+    sample = pd.read_parquet(training / "training.parquet")
+    if most is not None and len(sample) > most:
+        sample = sample.sample(most, random_state=seed)
+    return Batches(
+        training_images(face_set.images, training),
+        sample["row"].to_numpy(),
+        one_hot(sample["label"].to_numpy(), classes),
+        weights=sample["weight"].to_numpy(np.float32),
+        batch_size=batch_size,
+        augmentation=augmentation,
+        seed=seed,
+    )
+
+
+def evaluation_batches(face_set: FaceSet, table: pd.DataFrame, classes: int) -> Batches:
+    """Batches of the faces that a table names, in its order.
+
+    Args:
+        face_set: Written by `ingest`.
+        table: Columns `row` and `label`, as in `clean`'s `kept.parquet`.
+        classes: Number of classes.
+
+    Returns:
+        Batches of the faces as they are.
+    """
+    targets = one_hot(table["label"].to_numpy(), classes)
+    return Batches(face_set.images, table["row"].to_numpy(), targets, batch_size=256)
 
 
 def one_hot(labels: np.ndarray, classes: int) -> np.ndarray:

@@ -9,13 +9,11 @@ import shutil
 from pathlib import Path
 
 import keras_tuner
-import numpy as np
 import pandas as pd
 
-from components.batches import Batches, one_hot
+from components.batches import evaluation_batches, training_batches
 from components.cost import macs
 from components.data.faces import FaceSet
-from components.data.synthetic import training_images
 from components.errors import InputError
 from components.models import searched
 from components.outputs import replacing
@@ -60,7 +58,17 @@ def search(
         InputError: If an input is missing or every network that was drawn was too costly.
     """
     face_set = FaceSet.open(faces)
-    train_batches, val_batches = _batches(face_set, kept, training, settings, len(classes))
+    table = pd.read_parquet(kept / "kept.parquet", columns=["row", "split", "label"])
+    val_batches = evaluation_batches(face_set, table[table["split"] == "val"], len(classes))
+    train_batches = training_batches(
+        face_set,
+        training,
+        len(classes),
+        batch_size=settings.batch_size,
+        augmentation=AUGMENTATION,
+        seed=settings.seed,
+        most=settings.max_images,
+    )
     space = ArticleSpace(face_set.shape, train_batches, val_batches, settings)
     state = checkpoints / _fingerprint(settings, kept, training)
     oracle = AffordableRandomOracle(
@@ -93,28 +101,6 @@ def search(
         "trials": float(len(trials)),
         "passed_over": float(oracle.passed_over),
     }
-
-
-def _batches(
-    face_set: FaceSet, kept: Path, training: Path, settings: SearchSettings, classes: int
-) -> tuple[Batches, Batches]:
-    sample = pd.read_parquet(training / "training.parquet")
-    if len(sample) > settings.max_images:
-        sample = sample.sample(settings.max_images, random_state=settings.seed)
-    table = pd.read_parquet(kept / "kept.parquet", columns=["row", "split", "label"])
-    validation = table[table["split"] == "val"]
-    train_batches = Batches(
-        training_images(face_set.images, training),
-        sample["row"].to_numpy(),
-        one_hot(sample["label"].to_numpy(), classes),
-        weights=sample["weight"].to_numpy(np.float32),
-        batch_size=settings.batch_size,
-        augmentation=AUGMENTATION,
-        seed=settings.seed,
-    )
-    targets = one_hot(validation["label"].to_numpy(), classes)
-    rows = validation["row"].to_numpy()
-    return train_batches, Batches(face_set.images, rows, targets, batch_size=256)
 
 
 def _fingerprint(settings: SearchSettings, kept: Path, training: Path) -> str:

@@ -10,13 +10,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import keras
-import numpy as np
 import pandas as pd
 
 from components.archive import save_model
-from components.batches import Batches, EpochClock, one_hot
+from components.batches import Batches, EpochClock, evaluation_batches, training_batches
 from components.data.faces import FaceSet
-from components.data.synthetic import training_images
 from components.errors import InputError
 from components.outputs import replacing
 from components.plots import training_curves
@@ -72,9 +70,16 @@ def train(
     keras.utils.set_random_seed(settings.seed)
     plan = architecture.read_text(encoding="utf-8")
     model = keras.models.model_from_json(plan)
-    train_batches = _training_batches(face_set, training, settings, len(classes))
+    train_batches = training_batches(
+        face_set,
+        training,
+        len(classes),
+        batch_size=settings.batch_size,
+        augmentation=settings.augment,
+        seed=settings.seed,
+    )
     validation = table[table["split"] == "val"]
-    val_batches = _evaluation_batches(face_set, validation, len(classes))
+    val_batches = evaluation_batches(face_set, validation, len(classes))
     compile_model(
         model,
         optimizer=settings.optimizer,
@@ -114,26 +119,6 @@ def _fingerprint(settings: TrainSettings, architecture: Path, *inputs: Path) -> 
         for array in sorted(folder.glob("*.npy")):  # too large to read again just for this
             digest.update(f"{array.stat().st_size} {array.stat().st_mtime_ns}".encode())
     return digest.hexdigest()
-
-
-def _training_batches(
-    face_set: FaceSet, training: Path, settings: TrainSettings, classes: int
-) -> Batches:
-    sample = pd.read_parquet(training / "training.parquet")
-    return Batches(
-        training_images(face_set.images, training),
-        sample["row"].to_numpy(),
-        one_hot(sample["label"].to_numpy(), classes),
-        weights=sample["weight"].to_numpy(np.float32),
-        batch_size=settings.batch_size,
-        augmentation=settings.augment,
-        seed=settings.seed,
-    )
-
-
-def _evaluation_batches(face_set: FaceSet, table: pd.DataFrame, classes: int) -> Batches:
-    targets = one_hot(table["label"].to_numpy(), classes)
-    return Batches(face_set.images, table["row"].to_numpy(), targets, batch_size=256)
 
 
 def _fit(
@@ -208,6 +193,6 @@ def _predict(
 ) -> pd.DataFrame:
     """Returns the logits of every validation and test face."""
     held_out = table.loc[table["split"] != "train", ["row", "split", "label", "leaked"]]
-    batches = _evaluation_batches(face_set, held_out, len(classes))
+    batches = evaluation_batches(face_set, held_out, len(classes))
     logits = pd.DataFrame(predict(model, batches), columns=list(classes))
     return held_out.reset_index(drop=True).join(logits)
