@@ -23,9 +23,9 @@ def complete(
 ) -> np.ndarray:
     """Gives every face a split.
 
-    A split that is given stays. A face without one joins the rest of its group, and
-    otherwise training. If no face was given to validation, or none to test, that split is
-    then taken from training.
+    A face given to validation or test stays there. One without a split joins the rest of its
+    group, and otherwise training. If no face was given to validation, or none to test, that
+    split is then taken from training.
 
     Args:
         given: (N,) int8 indices into `SPLITS`, -1 for none.
