@@ -22,6 +22,7 @@ import numpy as np
 
 ROUNDS = 5
 PIXELS = 48 * 48
+ROOT = Path(__file__).parent.parent
 
 
 def main() -> None:
@@ -72,9 +73,9 @@ def pandas_alone(path: Path, folder: Path) -> Callable[[], object]:
 
 def whole_step(path: Path, folder: Path) -> Callable[[], object]:
     from components.ingest import ingest
-    from components.settings import IngestSettings
+    from components.settings import load
 
-    settings = IngestSettings(source=str(path), strict=True)
+    settings = load(ROOT / "params.yaml").ingest
     return lambda: ingest(path, folder / "faces", settings)
 
 

@@ -4,12 +4,22 @@ Defaults live in `params.yaml` alone, so that DVC sees every value a stage used.
 """
 
 import difflib
+import json
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_serializer,
+    field_validator,
+    model_validator,
+)
 
+from components.data.foreign import label_codes
 from components.errors import InputError
 
 Count = Annotated[int, Field(ge=1)]
@@ -31,9 +41,43 @@ class SynthesizeSettings(Section):
     seed: Seed
 
 
+class ColumnSettings(Section):
+    path: str
+    label: str
+    split: str
+    group: str
+    id: str
+
+
+class SplitSettings(Section):
+    val: Annotated[float, Field(gt=0, lt=0.5)]
+    test: Annotated[float, Field(gt=0, lt=0.5)]
+    seed: Seed
+
+
 class IngestSettings(Section):
     source: str
     strict: bool
+    image_size: Annotated[int, Field(ge=1, le=1024)]
+    colour: Literal["grey", "rgb"]
+    columns: ColumnSettings
+    label_map: dict[str, str]
+    split: SplitSettings
+
+    @field_validator("label_map", mode="before")
+    @classmethod
+    def _labels_may_be_integers(cls, raw: Any) -> Any:
+        return {str(k): str(v) for k, v in raw.items()} if isinstance(raw, dict) else raw
+
+    @field_validator("label_map")
+    @classmethod
+    def _labels_lead_to_ours(cls, label_map: dict[str, str]) -> dict[str, str]:
+        label_codes(label_map)
+        return label_map
+
+    @field_serializer("label_map")
+    def _as_one_value(self, label_map: dict[str, str]) -> str:
+        return json.dumps(label_map)  # MLflow allows few characters in a key
 
 
 class CleanSettings(Section):

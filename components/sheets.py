@@ -17,19 +17,19 @@ def contact_sheet(images: np.ndarray, captions: list[str], title: str) -> np.nda
     """Draws faces in reading order, each above its caption, under a title.
 
     Args:
-        images: (N, H, W) uint8.
+        images: (N, H, W) grey or (N, H, W, 3) RGB uint8.
         captions: N captions; lines are parted by newlines, and cut to the tile's width.
         title: One line.
 
     Returns:
-        (height, width) uint8, dark text on white.
+        (height, width) grey or (height, width, 3) RGB uint8, dark text on white.
     """
     caption_lines = max(caption.count("\n") + 1 for caption in captions)
     pitch = _TILE + caption_lines * _LINE + _GAP
     wide = round(_TILE * images.shape[2] / images.shape[1])
     columns = (_WIDTH - _GAP) // (wide + _GAP)
     rows = math.ceil(len(images) / columns)
-    sheet = np.full((_TITLE + rows * pitch, _WIDTH), 255, np.uint8)
+    sheet = np.full((_TITLE + rows * pitch, _WIDTH, *images.shape[3:]), 255, np.uint8)
     _write(sheet, title, _GAP, 26, 0.6)
     for place, (image, caption) in enumerate(zip(images, captions, strict=True)):
         row, column = divmod(place, columns)
@@ -53,9 +53,9 @@ def save(path: Path, sheet: np.ndarray) -> None:
     Raises:
         OSError: If it cannot be written (`cv2.imwrite` would only return False).
     """
-    _, png = cv2.imencode(".png", sheet)
+    _, png = cv2.imencode(".png", sheet[..., ::-1] if sheet.ndim == 3 else sheet)
     path.write_bytes(png.tobytes())
 
 
 def _write(image: np.ndarray, text: str, x: int, y: int, scale: float) -> None:
-    cv2.putText(image, text, (x, y), cv2.FONT_HERSHEY_SIMPLEX, scale, 0, 1, cv2.LINE_AA)
+    cv2.putText(image, text, (x, y), cv2.FONT_HERSHEY_SIMPLEX, scale, (0, 0, 0), 1, cv2.LINE_AA)

@@ -8,12 +8,14 @@ import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
+import pyarrow as pa
+
 from components.errors import InputError
 
 # What the readers of gzip, xz, zip, CSV, .npy and Parquet raise for a damaged file. zipfile
 # raises the last two for an encrypted member and for a compression it does not know.
 _DAMAGED = (EOFError, OSError, ValueError, zlib.error, lzma.LZMAError, zipfile.BadZipFile)
-_DAMAGED += (csv.Error, RuntimeError, NotImplementedError)
+_DAMAGED += (csv.Error, RuntimeError, NotImplementedError, pa.ArrowException)
 
 
 @contextlib.contextmanager

@@ -1,15 +1,20 @@
 """A face set on disk: a folder with `faces.npy` and `faces.parquet`, row by row the same faces.
 
-`faces.npy` is (N, H, W) uint8, mapped into memory and never read whole. `faces.parquet` has
+`faces.npy` is uint8, (N, H, W) grey or (N, H, W, 3) RGB, mapped into memory and never read
+whole. `faces.parquet` has
 
 | column | type | |
 |---|---|---|
-| `id` | str | unique; `fer{row:07d}` for FER-2013 |
+| `id` | str | unique; `fer{row:07d}` for FER-2013, else the data's own or the path |
 | `split` | str | `train`, `val` or `test` |
 | `label` | int8 | code in the label set `fer2013`, -1 for none |
 | `vote_{column}` | int8 | one for each of `VOTE_COLUMNS`; only with FER+ votes |
 | `named` | bool | whether FER+ gives the row an image name; only with FER+ votes |
-| `source` | str | `file:line` the face came from |
+| `path` | str | the picture, as a table of pictures names it; only from one |
+| `group` | str | what must not be parted by a split, such as a person; null for none |
+| `source` | str | `file:line`, or the picture's path, that the face came from |
+
+and whatever else a table of pictures says of each.
 """
 
 from collections.abc import Iterable
@@ -34,7 +39,7 @@ class FaceSet:
     """Faces and what is known about each.
 
     Attributes:
-        images: (N, H, W) uint8, mapped from disk.
+        images: (N, H, W) or (N, H, W, 3) uint8, mapped from disk.
         table: N rows, columns as in the module's docstring.
     """
 
@@ -55,7 +60,8 @@ class FaceSet:
             images = np.load(folder / IMAGES, mmap_mode="r")
         with reading(folder / TABLE):
             table = pd.read_parquet(folder / TABLE)
-        if images.ndim != 3 or images.dtype != np.uint8 or len(images) != len(table):
+        shaped = images.ndim == 3 or (images.ndim == 4 and images.shape[3] == 3)
+        if not shaped or images.dtype != np.uint8 or len(images) != len(table):
             raise InputError(
                 f"{folder / IMAGES} holds {images.dtype} {images.shape} where {folder / TABLE} "
                 f"has {len(table)} rows; run the ingest step again."
@@ -64,8 +70,8 @@ class FaceSet:
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        """(H, W, C) of one face; C is 1."""
-        return *self.images.shape[1:], 1
+        """(H, W, C) of one face; C is 1 for grey, 3 for RGB."""
+        return (*self.images.shape[1:], 1)[:3]
 
     @property
     def votes(self) -> np.ndarray | None:
@@ -83,7 +89,7 @@ def write_images(path: Path, blocks: Iterable[np.ndarray]) -> None:
 
     Args:
         path: The file to write.
-        blocks: (n, H, W) uint8 arrays, n varying; at least one.
+        blocks: (n, H, W) or (n, H, W, 3) uint8 arrays, n varying.
     """
     count, size = 0, ()
     with path.open("wb") as file:

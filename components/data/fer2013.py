@@ -8,7 +8,6 @@ with spaces in the header. Both come plain, .gz, .xz, .zst or .zip.
 import csv
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -18,11 +17,15 @@ from pyarrow import csv as arrow_csv
 
 from components.data import pixels
 from components.data.archives import find, open_csv
+from components.data.blocks import Block, Fault
 from components.data.disk import reading
+from components.data.faces import VOTE_FIELDS
 from components.data.labels import LABEL_SETS
+from components.data.pictures import fit
 from components.data.votes import NAMES as VOTE_NAMES
-from components.data.votes import Votes
+from components.data.votes import read_votes
 from components.errors import InputError
+from components.settings import IngestSettings
 
 NAMES = ("fer2013.csv", "icml_face_data.csv")
 COLUMNS = ("emotion", "pixels", "Usage")
@@ -33,81 +36,27 @@ _CODES = {str(code): code for code in range(len(LABEL_SETS["fer2013"]))}
 _BLOCK = 1 << 20
 
 
-@dataclass(frozen=True)
-class Block:
-    """Some consecutive rows of the file: the good ones, and what is wrong with the others.
+class Fer2013:
+    """The faces of one CSV file; see `components/data/blocks.py`.
 
-    Attributes:
-        images: (n, H, W) uint8, the good rows.
-        labels: n FER-2013 codes.
-        splits: n split names.
-        rows: (n,) int64, places among all rows of the file, good or bad, from 0.
-        lines: (n,) int64, line numbers in the file; the header is line 1.
-        faults: What is wrong with a bad row, by line number.
+    FER+'s votes beside the file are checked against it row by row; a row whose votes are
+    bad is bad.
     """
 
-    images: np.ndarray
-    labels: list[int]
-    splits: list[str]
-    rows: np.ndarray
-    lines: np.ndarray
-    faults: dict[int, str]
-
-
-def locate(source: Path) -> tuple[Path, Path | None]:
-    """Finds the faces and the votes.
-
-    Args:
-        source: A folder to look in, or the CSV file of the faces itself; the votes are
-            looked for in the same folder.
-
-    Returns:
-        The CSV file of the faces, and that of the votes if there is one.
-
-    Raises:
-        InputError: If there are no faces, or several files to choose from.
-    """
-    remedy = (
-        f"put {NAMES[0]} (plain, .gz, .xz, .zst or .zip; FER+'s {VOTE_NAMES[0]} beside it is "
-        "optional) there, or run `make data` to draw the embedded data set."
-    )
-    if source.is_file():
-        return source, find(source.parent, VOTE_NAMES)
-    if not source.is_dir():
-        raise InputError(f"{source} is missing; {remedy}")
-    faces = find(source, NAMES)
-    if faces is None:
-        raise InputError(f"{source} holds no {' or '.join(NAMES)}; {remedy}")
-    return faces, find(source, VOTE_NAMES)
-
-
-def read(path: Path, votes: Votes | None) -> Iterator[Block]:
-    """Reads the faces; memory stays bounded by the block.
-
-    Args:
-        path: The CSV file.
-        votes: Votes to check against it row by row; a row whose votes are bad is bad.
-
-    Yields:
-        Blocks in file order; one may have faults only.
-
-    Raises:
-        InputError: If the file as a whole is wrong: damaged, without its columns, or
-            not the one that the votes belong to.
-    """
-    return _Reader(path, votes).blocks()
-
-
-class _Reader:
-    """Where a reading stands: the last line, the rows so far, the size of the pictures."""
-
-    def __init__(self, path: Path, votes: Votes | None):
+    def __init__(self, path: Path, settings: IngestSettings):
         self.path = path
-        self.votes = votes
+        self.folder = path.parent
+        self.settings = settings
+        votes_file = find(path.parent, VOTE_NAMES)
+        self.votes = read_votes(votes_file) if votes_file else None
+        # Where the reading stands:
         self.line = 1
         self.rows = 0
         self.pixels: int | None = None
         self.misshapen: dict[int, str] = {}  # lines that Arrow left out, not passed yet
+
+    def count(self) -> int | None:
+        return len(self.votes) if self.votes else None
 
     def blocks(self) -> Iterator[Block]:
         for batch in _batches(self.path, self._leave_out):
@@ -122,7 +71,8 @@ class _Reader:
         if self.misshapen:
             self.rows += len(self.misshapen)
             none = np.empty(0, np.int64)
-            yield Block(np.empty((0, 0, 0), np.uint8), [], [], none, none, self.misshapen)
+            table = self._table([], [], none, none)
+            yield Block(np.empty((0, 0, 0), np.uint8), table, self._faults({}, self.misshapen))
         if self.votes is not None and self.rows != len(self.votes.usages):
             raise self._mismatch(self.rows)
 
@@ -153,7 +103,7 @@ class _Reader:
         return lines[present], rows[present], {line: self.misshapen.pop(line) for line in passed}
 
     def _block(
-        self, batch: pa.RecordBatch, lines: np.ndarray, rows: np.ndarray, faults: dict[int, str]
+        self, batch: pa.RecordBatch, lines: np.ndarray, rows: np.ndarray, misshapen: dict[int, str]
     ) -> Block:
         emotions, texts, usages = (batch[column] for column in COLUMNS)
         emotions, usages = _words(emotions), _words(usages)
@@ -168,18 +118,38 @@ class _Reader:
         if images is None:
             for place, text in enumerate(texts.to_pylist()):
                 if fault := pixels.fault(text, self.pixels):
-                    wrong.setdefault(place, fault)
+                    wrong.setdefault(place, ("pixels", fault))
         good = [place for place in range(len(rows)) if place not in wrong]
         if wrong:
             images = self._images(texts.take(pa.array(good, pa.int64())))
-        return Block(
-            images=images,
-            labels=[_CODES[emotions[place]] for place in good],
-            splits=[USAGES[usages[place]] for place in good],
-            rows=rows[good],
-            lines=lines[good],
-            faults=faults | {int(lines[place]): fault for place, fault in wrong.items()},
+        table = self._table(
+            [_CODES[emotions[place]] for place in good],
+            [USAGES[usages[place]] for place in good],
+            rows[good],
+            lines[good],
         )
+        wrong = {int(lines[place]): fault for place, fault in wrong.items()}
+        images = fit(images, self.settings.image_size, self.settings.colour)
+        return Block(images, table, self._faults(wrong, misshapen))
+
+    def _table(
+        self, labels: list[int], splits: list[str], rows: np.ndarray, lines: np.ndarray
+    ) -> pa.RecordBatch:
+        columns = {
+            "id": pa.array([f"fer{row:07d}" for row in rows], pa.string()),
+            "split": pa.array(splits, pa.string()),
+            "label": pa.array(labels, pa.int8()),
+        }
+        if self.votes is not None:
+            votes = self.votes.counts[rows].T
+            columns |= {field: pa.array(v) for field, v in zip(VOTE_FIELDS, votes, strict=True)}
+            columns["named"] = pa.array(self.votes.named[rows])
+        columns["source"] = pa.array([f"{self.path.name}:{line}" for line in lines], pa.string())
+        return pa.record_batch(columns)
+
+    def _faults(self, wrong: dict[int, tuple[str, str]], misshapen: dict[int, str]) -> list[Fault]:
+        wrong = wrong | {line: ("misshapen", detail) for line, detail in misshapen.items()}
+        return [Fault(self.path.name, line, *fault) for line, fault in sorted(wrong.items())]
 
     def _images(self, texts: pa.Array) -> np.ndarray | None:
         """(n, H, W) uint8 of n rows; None if a row is bad."""
@@ -191,12 +161,15 @@ class _Reader:
             return None
         return decoded[0].reshape(-1, side, side)
 
-    def _fault(self, emotion: str, usage: str, row: int) -> str | None:
+    def _fault(self, emotion: str, usage: str, row: int) -> tuple[str, str] | None:
         if emotion not in _CODES:
-            return f"emotion is {emotion[:20]!r}, not an integer from 0 to {len(_CODES) - 1}"
+            known = f"an integer from 0 to {len(_CODES) - 1}"
+            return "label", f"emotion is {emotion[:20]!r}, not {known}"
         if usage not in USAGES:
-            return f"Usage is {usage[:20]!r}, not {', '.join(USAGES)}"
-        return self.votes.faults.get(row) if self.votes else None
+            return "split", f"Usage is {usage[:20]!r}, not {', '.join(USAGES)}"
+        if self.votes and row in self.votes.faults:
+            return "votes", self.votes.faults[row]
+        return None
 
     def _check_alignment(self, usages: list[str], lines: np.ndarray, rows: np.ndarray) -> None:
         if self.votes is None:

@@ -55,16 +55,28 @@ def read_votes(path: Path) -> Votes:
         header = [name.strip() for name in next(rows, [])]
         places = [_place(path, header, column) for column in COLUMNS]
         for cells in filter(None, rows):
-            fault = _fault(header, cells, places[2:])
+            row, fault = _counts(header, cells, places[2:])
             if fault:
                 faults[len(usages)] = f"{path.name}, line {rows.line_num}: {fault}"
                 cells = cells + [""] * len(header)  # so that every place exists
             usages.append(cells[places[0]].strip())
             named.append(bool(cells[places[1]].strip()))
-            counts.append([0] * len(VOTE_COLUMNS) if fault else [int(cells[p]) for p in places[2:]])
+            counts.append(row)
             lines.append(rows.line_num)
     table = np.array(counts, np.int8).reshape(-1, len(VOTE_COLUMNS))
     return Votes(path, usages, np.array(named, bool), table, lines, faults)
+
+
+def vote(text: str) -> int | None:
+    """The number of votes that a cell holds; None if it is no such number."""
+    text = text.strip()
+    number = text.isascii() and text.isdigit() and len(text) < 10
+    return int(text) if number and int(text) <= _LARGEST else None
+
+
+def vote_fault(column: str, text: str) -> str:
+    """Says that a cell holds no number of votes."""
+    return f"{column} has {text.strip()[:20]!r} votes, not an integer from 0 to {_LARGEST}"
 
 
 def _place(path: Path, header: list[str], column: str) -> int:
@@ -75,11 +87,13 @@ def _place(path: Path, header: list[str], column: str) -> int:
     return header.index(column)
 
 
-def _fault(header: list[str], cells: list[str], places: list[int]) -> str | None:
+def _counts(header: list[str], cells: list[str], places: list[int]) -> tuple[list[int], str | None]:
+    """The votes of a row, and what is wrong with them; they are then zeros."""
+    nothing = [0] * len(places)
     if len(cells) != len(header):
-        return f"it has {len(cells)} columns where the header has {len(header)}"
-    for place in places:
-        vote = cells[place].strip()
-        if not (vote.isascii() and vote.isdigit() and int(vote) <= _LARGEST):
-            return f"{header[place]} has {vote[:20]!r} votes, not an integer from 0 to {_LARGEST}"
-    return None
+        return nothing, f"it has {len(cells)} columns where the header has {len(header)}"
+    counts = [vote(cells[place]) for place in places]
+    if None in counts:
+        place = places[counts.index(None)]
+        return nothing, vote_fault(header[place], cells[place])
+    return counts, None

@@ -7,11 +7,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from components import settings
 from components.data.faces import IMAGES, TABLE, VOTE_FIELDS, write_images
 from components.data.labels import VOTE_COLUMNS
 from components.ingest import ingest
-from components.settings import IngestSettings
 
+PARAMS = Path(__file__).parents[2] / "params.yaml"
 REAL = Path(__file__).parents[3] / "shared" / "datasets"
 USAGES = ["Training"] * 14 + ["PublicTest"] * 7 + ["PrivateTest"] * 7
 
@@ -28,7 +29,7 @@ def real_data() -> Path:
 def real_faces(real_data, tmp_path_factory) -> tuple[Path, dict[str, float]]:
     """The real data as a face set, and what `ingest` said of it."""
     out = tmp_path_factory.mktemp("real") / "faces"
-    return out, ingest(real_data, out, IngestSettings(source="", strict=True))
+    return out, ingest(real_data, out, settings.load(PARAMS).ingest)
 
 
 @pytest.fixture

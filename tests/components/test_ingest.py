@@ -22,10 +22,11 @@ from components.data import fer2013
 from components.data.faces import FaceSet
 from components.errors import InputError
 from components.ingest import ingest
-from components.settings import IngestSettings
+from components.settings import IngestSettings, load
 
-STRICT = IngestSettings(source="", strict=True)
-LENIENT = IngestSettings(source="", strict=False)
+PARAMS = Path(__file__).parents[2] / "params.yaml"
+STRICT = load(PARAMS).ingest.model_copy(update={"image_size": 8})
+LENIENT = STRICT.model_copy(update={"strict": False})
 USAGE_OF = {"train": "Training", "val": "PublicTest", "test": "PrivateTest"}
 
 
@@ -98,7 +99,7 @@ def test_pixels_labels_and_splits_come_out_as_they_went_in(data, pictures, tmp_p
     assert faces.votes is None
     assert (metrics["rows"], metrics["faces"], metrics["rejected"]) == (28, 28, 0)
     assert (metrics["train.angry"], metrics["test.neutral"]) == (2, 1)
-    assert (tmp_path / "out" / "rejected.csv").read_text() == "line,reason\n"
+    assert (tmp_path / "out" / "rejected.csv").read_text() == "file,line,reason,detail\n"
 
 
 def test_a_file_can_be_named_instead_of_its_folder(data, tmp_path):
@@ -154,16 +155,18 @@ def test_good_rows_come_through_and_bad_ones_are_named_by_line(
 ):
     monkeypatch.setattr(fer2013, "_BLOCK", 256)  # so that even these files are many blocks
     rng = np.random.default_rng(seed)
-    kinds = ["good"] * 7 + kinds  # every class in training
+    kinds = ["good"] * 9 + kinds  # every class in training, a face in each other split
     pictures = rng.integers(0, 256, (len(kinds), side, side))
     lines = ["emotion,pixels,Usage"]
     for place, (kind, picture) in enumerate(zip(kinds, pictures, strict=True)):
-        good = f"{place % 7},{' '.join(map(str, picture.ravel()))},Training"
+        usage = {7: "PublicTest", 8: "PrivateTest"}.get(place, "Training")
+        good = f"{place % 7},{' '.join(map(str, picture.ravel()))},{usage}"
         bad = f"7,{' '.join(map(str, picture.ravel()))},Training"
         lines.append({"good": good, "bad": bad, "short": "3,1 2", "blank": ""}[kind])
     (tmp_path / "fer2013.csv").write_text("\n".join(lines) + "\n")
 
-    metrics = ingest(tmp_path / "fer2013.csv", tmp_path / "out", LENIENT)
+    chosen = LENIENT.model_copy(update={"image_size": side})
+    metrics = ingest(tmp_path / "fer2013.csv", tmp_path / "out", chosen)
 
     faces = FaceSet.open(tmp_path / "out")
     kept = [place for place, kind in enumerate(kinds) if kind == "good"]
@@ -249,9 +252,10 @@ def test_otherwise_a_bad_row_is_left_out_counted_and_named(voted_data, pictures,
     metrics = ingest(voted_data, tmp_path / "out", LENIENT)
     assert (metrics["rows"], metrics["faces"], metrics["rejected"]) == (28, 27, 1)
     with (tmp_path / "out" / "rejected.csv").open() as file:
-        _, (line, listed) = csv.reader(file)
-    assert line == "5"
+        _, (name, line, kind, listed) = csv.reader(file)
+    assert (name, line) == ("fer2013.csv", "5")
     assert reason in listed
+    assert metrics[f"rejected.{kind}"] == 1
     faces = FaceSet.open(tmp_path / "out")
     assert (faces.images == np.delete(pictures, 3, axis=0)).all()
     assert faces.table["id"].tolist()[2:4] == ["fer0000002", "fer0000004"]
@@ -357,8 +361,8 @@ def test_a_class_without_a_training_face_is_refused(data, tmp_path, settings):
     for line in (3, 10):
         edit(path, line, lambda line: "0" + line[1:])
     message = refused(data, tmp_path / "out", settings)
-    assert message.startswith(f"{path} has no usable Training row of class disgust; ")
-    assert message.endswith("add rows whose emotion is 1.")
+    assert message.startswith(f"{path} has no usable training face of class disgust; ")
+    assert "add faces with the label disgust (or 1)" in message
 
 
 @pytest.mark.parametrize("text", ["", "emotion,pixels,Usage\n", "emotion,pixels,Usage\n\n\n"])
@@ -393,11 +397,12 @@ import sys
 from pathlib import Path
 from components.errors import InputError
 from components.ingest import ingest
-from components.settings import IngestSettings
+from components.settings import load
 
-for source, out in zip(sys.argv[1::2], sys.argv[2::2]):
+params, *paths = sys.argv[1:]
+for source, out in zip(paths[::2], paths[1::2]):
     try:
-        ingest(Path(source), Path(out), IngestSettings(source="", strict=True))
+        ingest(Path(source), Path(out), load(Path(params)).ingest)
     except InputError as error:
         print(error)
 """
@@ -410,7 +415,16 @@ def test_missing_permissions_are_told_and_leave_the_earlier_output(data, tmp_pat
     shutil.copy(data / "fer2013.csv", secret)
     locked.chmod(0o500)
     secret.chmod(0o000)
-    command = [sys.executable, "-c", UNPRIVILEGED, data, locked / "out", secret, tmp_path / "out"]
+    command = [
+        sys.executable,
+        "-c",
+        UNPRIVILEGED,
+        PARAMS,
+        data,
+        locked / "out",
+        secret,
+        tmp_path / "out",
+    ]
     if os.geteuid() == 0:  # root may write anywhere until it gives that right away
         if shutil.which("setpriv") is None:
             pytest.skip("needs setpriv")

@@ -19,6 +19,14 @@ def test_each_face_stands_on_the_sheet_in_reading_order_over_its_caption(tmp_pat
     assert (sheet[: tops[0]] < 128).any()  # the title
 
 
+def test_colours_stay_what_they_are(tmp_path):
+    red = np.zeros((1, 8, 8, 3), np.uint8)
+    red[..., 0] = 200
+    sheets.save(tmp_path / "sheet.png", sheets.contact_sheet(red, ["red"], "One face"))
+    read = cv2.imread(str(tmp_path / "sheet.png"))[..., ::-1]
+    assert (read == (200, 0, 0)).all(axis=2).sum() >= 96 * 96
+
+
 def _solid(sheet: np.ndarray, grey: int) -> np.ndarray:
     """Where a 90 × 90 square of one grey level begins."""
     kernel = np.ones((90, 90), np.float32)
