@@ -31,7 +31,7 @@ from components.settings import IngestSettings
 CLASSES = LABEL_SETS["fer2013"]
 
 _AS_READ = "as-read.arrow"
-_ROW_GROUP = 1 << 15
+_ROW_GROUP = 1 << 12
 
 
 def ingest(source: Path, out: Path, settings: IngestSettings) -> dict[str, float]:
@@ -162,14 +162,14 @@ def _check_classes(path: Path, metrics: dict[str, float]) -> None:
 
 def _write_table(source: Path, path: Path, split: np.ndarray) -> None:
     """Copies the rows, with the split of each."""
-    names = pa.array(SPLITS).take(pa.array(split))
     with source.open("rb") as file, pa.ipc.open_stream(file) as batches:
         place = batches.schema.get_field_index("split")
-        with pq.ParquetWriter(path, batches.schema) as writer:
+        # Dictionaries of ids and paths, no two alike, would only cost memory.
+        with pq.ParquetWriter(path, batches.schema, use_dictionary=["split"]) as writer:
             start = 0
             for table in _together(batches):
-                table = table.set_column(place, "split", names.slice(start, len(table)))
-                writer.write_table(table)
+                codes = pa.array(split[start : start + len(table)])
+                writer.write_table(table.set_column(place, "split", pa.array(SPLITS).take(codes)))
                 start += len(table)
 
 

@@ -59,6 +59,7 @@ def test_a_member_changes_only_what_it_names():
         ("train.members.vggface.epochs", "epoch", "members.vggface.epoch is not a setting; did"),
         ("design.vggface.input_size", "input", "design.vggface.input is not a setting; did you"),
         ("train.common.augment.flip", "flop", "augment.flop is not a setting; did you mean 'flip'"),
+        ("ingest.columns.group", "grop", "ingest.columns.grop is not a setting; did you mean 'g"),
         ("search.trials", "xyz", "search.xyz is not a setting; remove it."),
     ],
 )
@@ -72,6 +73,10 @@ def test_a_misspelt_key_is_named_with_its_nearest_neighbour(tmp_path, key, renam
         ("search.trials", "a dozen", "search.trials is 'a dozen': input should be a valid integer"),
         ("search.trials", 0, "search.trials is 0: input should be greater than or equal to 1"),
         ("ingest.strict", 1, "ingest.strict is 1: input should be a valid boolean"),
+        ("ingest.split.val", 0, "ingest.split.val is 0: input should be greater than 0"),
+        ("ingest.colour", "red", "ingest.colour is 'red': input should be 'grey' or 'rgb'"),
+        ("ingest.label_map", {"x": "joy"}, "ingest.label_map has 'joy' for 'x', not one of angry"),
+        ("ingest.label_map", ["happy"], "ingest.label_map is ['happy']: input should be a valid"),
         (
             "balance.method",
             "smoke",
@@ -84,6 +89,15 @@ def test_a_misspelt_key_is_named_with_its_nearest_neighbour(tmp_path, key, renam
 )
 def test_a_wrong_value_is_named_with_what_it_should_be(tmp_path, key, value, said):
     assert said in refusal(tmp_path, key, value=value)
+
+
+def test_labels_may_be_integers_and_are_logged_as_one_value(tmp_path):
+    raw = yaml.safe_load(PARAMS.read_text(encoding="utf-8"))
+    raw["ingest"]["label_map"] = {1: "surprise", "glad (very)": 3}
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(raw), encoding="utf-8")
+    ingest = settings.load(tmp_path / "params.yaml").ingest
+    assert ingest.label_map == {"1": "surprise", "glad (very)": "3"}
+    assert ingest.model_dump()["label_map"] == '{"1": "surprise", "glad (very)": "3"}'
 
 
 def test_a_missing_key_is_named(tmp_path):
