@@ -41,7 +41,7 @@ def main() -> None:
     print(f"{count:,} faces, {len(images):,} of them different and not blank")
 
     start = time.perf_counter()
-    pairs = near_pairs(images, chosen.hash_radius, chosen.similarity)
+    pairs = near_pairs(images, np.arange(len(images)), chosen.hash_radius, chosen.similarity)
     search = time.perf_counter() - start
     found = set(zip(pairs.first.tolist(), pairs.second.tolist(), strict=True))
     print(f"search: {search:.1f} s, {len(found):,} pairs")

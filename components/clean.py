@@ -124,8 +124,7 @@ def _near(
     """Near copies among the first faces of the groups; blank pictures are near nothing."""
     first = np.unique(groups, return_index=True)[1]
     first = first[deviation[first] >= settings.blank_std]
-    pairs = near_pairs(images[first], settings.hash_radius, settings.similarity)
-    return Pairs(first[pairs.first], first[pairs.second], pairs.similarity)
+    return near_pairs(images, first, settings.hash_radius, settings.similarity)
 
 
 def _verdict(

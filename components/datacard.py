@@ -8,7 +8,6 @@ After Gebru et al., "Datasheets for Datasets" (2021), as far as it can be counte
 import tempfile
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pandas as pd
 
@@ -158,7 +157,7 @@ def _samples(images: np.ndarray, table: pd.DataFrame, names: tuple[str, ...]) ->
     blank = np.full((1, *images.shape[1:]), 255, np.uint8)
     faces = np.concatenate([images[[row]] if row >= 0 else blank for row in rows])
     sheet = sheets.contact_sheet(faces, captions, "Training faces after clean, one row a class")
-    return "<h2>Samples</h2>" + picture(cv2.imencode(".png", sheet)[1].tobytes(), "Samples")
+    return "<h2>Samples</h2>" + picture(sheets.png(sheet), "Samples")
 
 
 def _figure(title: str, draw, values, *rest) -> str:

@@ -53,8 +53,12 @@ def save(path: Path, sheet: np.ndarray) -> None:
     Raises:
         OSError: If it cannot be written (`cv2.imwrite` would only return False).
     """
-    _, png = cv2.imencode(".png", sheet[..., ::-1] if sheet.ndim == 3 else sheet)
-    path.write_bytes(png.tobytes())
+    path.write_bytes(png(sheet))
+
+
+def png(sheet: np.ndarray) -> bytes:
+    """Encodes a grey or RGB sheet."""
+    return cv2.imencode(".png", sheet[..., ::-1] if sheet.ndim == 3 else sheet)[1].tobytes()
 
 
 def _write(image: np.ndarray, text: str, x: int, y: int, scale: float) -> None:

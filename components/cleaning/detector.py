@@ -23,7 +23,7 @@ def confidences(images: np.ndarray, model: Path) -> np.ndarray:
     """YuNet's confidence in its best find in each picture.
 
     Args:
-        images: (N, H, W) uint8.
+        images: (N, H, W) or (N, H, W, 3) uint8.
         model: The ONNX file.
 
     Returns:
@@ -52,5 +52,6 @@ def confidences(images: np.ndarray, model: Path) -> np.ndarray:
 def _confidence(detector: cv2.FaceDetectorYN, image: np.ndarray, size: tuple[int, int]) -> float:
     picture = cv2.resize(image, size, interpolation=cv2.INTER_LINEAR)
     picture = cv2.copyMakeBorder(picture, *[_ROOM] * 4, cv2.BORDER_REPLICATE)
-    _, faces = detector.detect(cv2.cvtColor(picture, cv2.COLOR_GRAY2BGR))
+    code = cv2.COLOR_GRAY2BGR if picture.ndim == 2 else cv2.COLOR_RGB2BGR
+    _, faces = detector.detect(cv2.cvtColor(picture, code))
     return 0.0 if faces is None else float(faces[:, -1].max())

@@ -27,7 +27,7 @@ class Pairs:
     """Pairs of faces that look the same.
 
     Attributes:
-        first: (P,) int64 rows.
+        first: (P,) int64 rows of the face set.
         second: (P,) int64 rows, each greater than its first.
         similarity: (P,) float64 correlations, -1 to 1.
     """
@@ -37,29 +37,36 @@ class Pairs:
     similarity: np.ndarray
 
 
-def near_pairs(images: np.ndarray, radius: int, similarity: float) -> Pairs:
+def near_pairs(images: np.ndarray, rows: np.ndarray, radius: int, similarity: float) -> Pairs:
     """Finds all pairs of pictures that are nearly the same.
 
     Args:
-        images: (N, H, W) uint8.
+        images: (N, H, W) or (N, H, W, 3) uint8, memory-mapped or not; colour is not looked at.
+        rows: (n,) int64 indices of those to compare, ascending.
         radius: Bits of 64 by which the perceptual hashes of a pair may differ.
         similarity: Least correlation of the pixels, at the best of nine shifts by up to a pixel.
 
     Returns:
         The pairs in order of first, then second.
     """
-    first, second = within(perceptual_hashes(images), radius)
+    hashes, thumbnails = [np.empty(0, np.uint64)], []
+    for part in _parts(len(rows)):
+        grey = _grey(images[rows[part]])
+        hashes.append(perceptual_hashes(grey))
+        thumbnails += [_thumbnail(image) for image in grey]
+    first, second = within(np.concatenate(hashes), radius)
     if not len(first):
         return Pairs(first, second, np.empty(0))
-    unit = _standardised(np.array([_thumbnail(image) for image in images]))
+    unit = _standardised(np.array(thumbnails))
     likely = np.empty(len(first), bool)
     for part in _parts(len(first)):
         alike = np.einsum("ij,ij->i", unit[first[part]], unit[second[part]])
         likely[part] = alike >= similarity - _MARGIN
-    first, second = first[likely], second[likely]
+    first, second = rows[first[likely]], rows[second[likely]]
     alike = np.empty(len(first))
     for part in _parts(len(first)):
-        alike[part] = correlation(images[first[part]], images[second[part]])
+        one, other = (_grey(images[side[part]]) for side in (first, second))
+        alike[part] = correlation(one, other)
     same = alike >= similarity
     return Pairs(first[same], second[same], alike[same])
 
@@ -108,6 +115,13 @@ def correlation(one: np.ndarray, other: np.ndarray) -> np.ndarray:
         for right in range(3)
     )
     return np.max([np.einsum("ij,ij->i", window, middle) for window in shifted], axis=0)
+
+
+def _grey(images: np.ndarray) -> np.ndarray:
+    """(n, H, W) or (n, H, W, 3) uint8 to (n, H, W) uint8."""
+    if images.ndim == 3:
+        return images
+    return np.array([cv2.cvtColor(image, cv2.COLOR_RGB2GRAY) for image in images])
 
 
 def _resized(image: np.ndarray) -> np.ndarray:

@@ -5,7 +5,6 @@
 
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pandas as pd
 
@@ -113,10 +112,9 @@ def _sheet(
 
 
 def _section(reason: str, count: int, sheet: np.ndarray) -> str:
-    _, png = cv2.imencode(".png", sheet)
     return (
         f"<details open><summary>{_TITLES[reason]} ({reason}, {count} dropped)</summary>"
-        f"{picture(png.tobytes(), _TITLES[reason])}</details>"
+        f"{picture(sheets.png(sheet), _TITLES[reason])}</details>"
     )
 
 

@@ -38,8 +38,8 @@ def test_planted_near_copies_are_found_and_nobody_else(drawn):
     planted = {tuple(sorted((row, drawn.partner[row]))) for row in copies}
     blank = drawn.kind == "non_face"
     rows = np.flatnonzero(~blank)
-    pairs = near_pairs(drawn.pictures[rows], 16, 0.95)
-    assert set(zip(rows[pairs.first], rows[pairs.second], strict=True)) == planted
+    pairs = near_pairs(drawn.pictures, rows, 16, 0.95)
+    assert set(zip(pairs.first, pairs.second, strict=True)) == planted
     assert pairs.similarity.min() > 0.99
 
 
@@ -60,5 +60,13 @@ def test_light_and_contrast_do_not_matter_but_content_does():
 
 
 def test_no_pictures_have_no_pairs():
-    pairs = near_pairs(np.empty((0, 8, 8), np.uint8), 16, 0.95)
+    pairs = near_pairs(np.empty((0, 8, 8), np.uint8), np.empty(0, int), 16, 0.95)
     assert len(pairs.first) == len(pairs.second) == len(pairs.similarity) == 0
+
+
+def test_colour_pictures_are_compared_by_their_grey_levels(drawn):
+    rows = np.arange(40)
+    tinted = np.stack([drawn.pictures[rows] // 2, *[drawn.pictures[rows]] * 2], axis=-1)
+    tinted[7] = np.roll(tinted[3], 1, axis=0)
+    pairs = near_pairs(tinted, rows, 16, 0.95)
+    assert (3, 7) in set(zip(pairs.first, pairs.second, strict=True))
