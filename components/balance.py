@@ -100,12 +100,13 @@ class Made:
         shown = table.groupby("label").head(max(1, _SHEET // classes))
         shown = shown.sort_values("label", kind="stable").head(_SHEET)
         one, made = self.all[shown["one"].to_numpy()], self.faces[shown.index]
-        pictures, middle = sheets.beside(one, made), "original, copy"
+        pictures, order = sheets.beside(one, made), "original, copy"
+        captions = [names[label] for label in shown["label"]]
         if (shown["other"] >= 0).all():
             pictures = sheets.beside(pictures, self.all[shown["other"].to_numpy()])
-            middle = "one parent, the synthetic face, the other parent with its share"
-        captions = [f"{names[face.label]} {face.share:.2f}" for face in shown.itertuples()]
-        return sheets.contact_sheet(pictures, captions, f"Made by {method}: {middle}")
+            order = "one parent, the synthetic face, the other parent; number = the other's share"
+            captions = [f"{names[face.label]} {face.share:.2f}" for face in shown.itertuples()]
+        return sheets.contact_sheet(pictures, captions, f"Made by {method}: {order}")
 
 
 def oversampled(labels: np.ndarray, seed: int) -> np.ndarray:

@@ -109,7 +109,7 @@ def counts(table: pd.DataFrame, title: str, path: Path) -> None:
     greys = [str(grey) for grey in np.linspace(0.8, 0.1, table.shape[1])]
     table.plot.bar(ax=axes, color=greys, edgecolor="black", rot=20, width=0.8)
     axes.set(title=title, xlabel="class", ylabel="training faces")
-    axes.legend(title="after")
+    axes.legend(title="after", loc="upper left", bbox_to_anchor=(1, 1))
     _save(figure, path)
 
 
