@@ -64,13 +64,13 @@ def read(path: Path, names: list[str]) -> Iterator[Rows]:
 
     Args:
         path: The file.
-        names: Its header.
+        names: What to call its columns.
 
     Raises:
         InputError: If the file is damaged.
     """
     with reading(path):
-        yield from _parquet(path) if path.suffix == _PARQUET else _csv(path, names)
+        yield from _parquet(path, names) if path.suffix == _PARQUET else _csv(path, names)
 
 
 def texts(batch: pa.RecordBatch, column: str) -> list[str]:
@@ -80,12 +80,13 @@ def texts(batch: pa.RecordBatch, column: str) -> list[str]:
     return [_text(value) for value in batch[column].to_pylist()]
 
 
-def _parquet(path: Path) -> Iterator[Rows]:
+def _parquet(path: Path, names: list[str]) -> Iterator[Rows]:
     line = 1
     with pq.ParquetFile(path) as file:
         for batch in file.iter_batches(LISTED):
             batch.validate(full=True)
-            yield Rows(list(range(line, line + len(batch))), batch, {})
+            numbers = list(range(line, line + len(batch)))
+            yield Rows(numbers, batch.rename_columns(names), {})
             line += len(batch)
 
 

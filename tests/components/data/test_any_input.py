@@ -11,7 +11,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -116,6 +116,7 @@ VALUES = st.one_of(
     count=st.integers(0, 9),
     damage=st.lists(st.tuples(st.integers(0, 3000), st.integers(0, 255)), max_size=3),
 )
+@example(columns={"label": "happy", "": "a column without a name"}, count=1, damage=[])
 def test_any_parquet(attempt, columns, count, damage):
     columns = {"path": "0.png"} | columns
     table = pa.table({name: pa.array([value] * count) for name, value in columns.items()})

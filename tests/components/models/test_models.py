@@ -62,6 +62,9 @@ class TestEveryArchitecture:
 
     def test_every_weight_learns(self, name):
         model = build(name)
+        for weight in model.trainable_weights:  # a block that starts as the identity is shut
+            if weight.path.endswith("gamma"):
+                weight.assign(np.ones(weight.shape))
         compile_model(model, optimizer="sgd", learning_rate=0.01, steps=10)
         before = [w.numpy().copy() for w in model.trainable_weights]
         model.train_on_batch(FACES, np.eye(7, dtype=np.float32)[:4])
