@@ -3,7 +3,6 @@ import pytest
 
 from components.cleaning.mislabels import label_issues, out_of_fold
 
-
 # scikit-learn says that batches of 64 are larger than these few faces.
 pytestmark = pytest.mark.filterwarnings("ignore:Got `batch_size`")
 
