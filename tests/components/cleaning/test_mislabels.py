@@ -3,6 +3,9 @@ import pytest
 
 from components.cleaning.mislabels import label_issues, out_of_fold
 
+# scikit-learn says that batches of 64 are larger than these few faces.
+pytestmark = pytest.mark.filterwarnings("ignore:Got `batch_size`")
+
 
 @pytest.fixture
 def stripes() -> tuple[np.ndarray, np.ndarray]:
@@ -28,6 +31,9 @@ def test_wrong_labels_are_found_and_right_ones_are_not(stripes):
 
 def test_every_face_is_judged_and_twice_the_same(stripes):
     images, labels = stripes
-    first, second = (out_of_fold(images[:60], labels[:60], 3, 2, seed=1) for _ in range(2))
+    trusted = np.arange(60) > 5
+    first, second = (
+        out_of_fold(images[:60], labels[:60], trusted, folds=2, seed=1) for _ in range(2)
+    )
     np.testing.assert_allclose(first.sum(axis=1), 1, rtol=1e-4)
     np.testing.assert_array_equal(first, second)
