@@ -6,7 +6,7 @@ Defaults live in `params.yaml` alone, so that DVC sees every value a stage used.
 import difflib
 import json
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 import yaml
 from pydantic import (
@@ -147,7 +147,13 @@ class DesignSettings(Section):
     dropout: Share | None = None  # not every architecture has a head with dropout
 
 
+class HeadSettings(Section):
+    epochs: Count
+    learning_rate: Positive
+
+
 class TrainSettings(Section):
+    head: HeadSettings | None
     epochs: Count
     batch_size: BatchSize
     optimizer: Literal["adamw", "sgd"]
@@ -270,10 +276,11 @@ def _sentence(error: ValidationError) -> str:
 def _known_keys(loc: tuple[int | str, ...]) -> list[str]:
     section: Any = Params
     for part in loc[:-1]:
-        if part in getattr(section, "model_fields", {}):
-            section = section.model_fields[part].annotation
-        else:  # a member's name
-            section = DesignSettings if loc[0] == "design" else TrainSettings
+        fields = getattr(section, "model_fields", {})
+        if part in fields:  # else it is a member's name
+            annotation = fields[part].annotation
+            inside = [kind for kind in get_args(annotation) if hasattr(kind, "model_fields")]
+            section = inside[0] if inside else annotation
     return list(getattr(section, "model_fields", {}))
 
 

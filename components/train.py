@@ -16,6 +16,7 @@ from components.archive import save_model
 from components.batches import Batches, EpochClock, evaluation_batches, training_batches
 from components.data.faces import FaceSet
 from components.errors import InputError
+from components.head import fit_head
 from components.outputs import replacing
 from components.plots import training_curves
 from components.recipe import VERBOSITY, compile_model, predict
@@ -38,9 +39,11 @@ def train(
 ) -> dict[str, float]:
     """Trains a member and predicts the validation and test splits with it.
 
-    Every epoch is checkpointed. A killed training goes on from its last whole epoch and
-    ends with the weights that it would have had without the interruption. A checkpoint
-    belongs to one combination of network, settings and data; any other ignores it.
+    With `settings.head` the head is trained first, on what the body as it is makes of the
+    faces, and then the whole network. Every epoch is checkpointed. A killed training goes on
+    from its last whole epoch and ends with the weights that it would have had without the
+    interruption. A checkpoint belongs to one combination of network, settings and data; any
+    other ignores it.
 
     Args:
         architecture: Keras configuration written by `design`.
@@ -49,7 +52,7 @@ def train(
         training: Folder written by `balance`.
         out: Folder to write `model.keras`, `predictions.parquet` (row, split, label,
             leaked, and one float32 logit a class) and `curves.csv` and
-            `curves.png` (a line an epoch) to.
+            `curves.png` (a line an epoch, with its `phase`: `head` or `all`) to.
         settings: Recipe.
         classes: Names of the classes, in label order.
         checkpoints: Folder for checkpoints; removed when the training succeeds.
@@ -80,6 +83,7 @@ def train(
     )
     validation = table[table["split"] == "val"]
     val_batches = evaluation_batches(face_set, validation, len(classes))
+    first = _fit_head_once(model, train_batches, val_batches, settings, state, on_epoch)
     compile_model(
         model,
         optimizer=settings.optimizer,
@@ -89,9 +93,10 @@ def train(
         weight_decay=settings.weight_decay,
         label_smoothing=settings.label_smoothing,
     )
-    curves = _fit(model, train_batches, val_batches, settings.epochs, state, on_epoch)
+    curves = _fit(model, train_batches, val_batches, settings.epochs, state, first, on_epoch)
 
-    model.load_weights(state / "best.weights.h5")
+    best = curves.loc[curves["val_accuracy"].idxmax()]
+    model.load_weights(state / f"best_{best['phase']}.weights.h5")
     trained = keras.models.model_from_json(plan)  # without the optimiser, which triples the size
     trained.set_weights(model.get_weights())
     with replacing(out) as folder:
@@ -101,7 +106,6 @@ def train(
         predictions = _predict(trained, face_set, table, classes)
         predictions.to_parquet(folder / "predictions.parquet", index=False)
     shutil.rmtree(checkpoints, ignore_errors=True)
-    best = curves.loc[curves["val_accuracy"].idxmax()]
     return {
         "epoch": float(best["epoch"]),
         "val.accuracy": float(best["val_accuracy"]),
@@ -121,20 +125,53 @@ def _fingerprint(settings: TrainSettings, architecture: Path, *inputs: Path) -> 
     return digest.hexdigest()
 
 
+def _fit_head_once(
+    model: keras.Model,
+    train_batches: Batches,
+    val_batches: Batches,
+    settings: TrainSettings,
+    state: Path,
+    on_epoch: OnEpoch,
+) -> pd.DataFrame:
+    """Leaves `model` as after its head's training, which a resume need not repeat.
+
+    Returns:
+        The head's curves, as `_curves` does.
+    """
+    if settings.head is None:
+        return pd.DataFrame(columns=["epoch", "phase", "val_accuracy"])
+    weights, log = state / "best_head.weights.h5", state / "head.csv"
+    if log.exists():
+        model.load_weights(weights)
+        curves = pd.read_csv(log)
+        for figures in curves.drop(columns="phase").to_dict("records"):
+            on_epoch(int(figures.pop("epoch")), figures)
+        return curves
+    curves = fit_head(model, train_batches, val_batches, settings, state, on_epoch)
+    model.save_weights(weights)
+    curves.assign(phase="head").to_csv(log, index=False)
+    return pd.read_csv(log)
+
+
 def _fit(
     model: keras.Model,
     train_batches: Batches,
     val_batches: Batches,
     epochs: int,
     state: Path,
+    first: pd.DataFrame,
     on_epoch: OnEpoch,
 ) -> pd.DataFrame:
-    """Fits from the last checkpoint in `state`; returns the curves of all epochs."""
-    past = _curves(state)
-    for figures in past.to_dict("records"):
+    """Fits all layers from the last checkpoint in `state`.
+
+    Returns:
+        The curves of all epochs, after those of the `first` phase.
+    """
+    past = _curves(state, len(first))
+    for figures in past.drop(columns="phase").to_dict("records"):
         on_epoch(int(figures.pop("epoch")), figures)
     best = keras.callbacks.ModelCheckpoint(
-        state / "best.weights.h5",
+        state / "best_all.weights.h5",
         monitor="val_accuracy",
         mode="max",
         save_best_only=True,
@@ -151,7 +188,7 @@ def _fit(
             EpochClock(train_batches),
             StopOnNaN(),
             keras.callbacks.LambdaCallback(
-                on_epoch_end=lambda epoch, figures: on_epoch(epoch + 1, figures)
+                on_epoch_end=lambda epoch, figures: on_epoch(len(first) + epoch + 1, figures)
             ),
             best,
             keras.callbacks.CSVLogger(state / "curves.csv", append=True),
@@ -161,17 +198,19 @@ def _fit(
             ),
         ],
     )
-    return _curves(state)
+    curves = _curves(state, len(first))
+    return pd.concat([first, curves], ignore_index=True) if len(first) else curves
 
 
-def _curves(state: Path) -> pd.DataFrame:
+def _curves(state: Path, before: int) -> pd.DataFrame:
+    """Reads the epochs of the second phase, numbered after those `before` it."""
     log = state / "curves.csv"
     if not log.exists() or log.stat().st_size == 0:
-        return pd.DataFrame(columns=["epoch", "val_accuracy"])
+        return pd.DataFrame(columns=["epoch", "phase", "val_accuracy"])
     # An epoch that was killed between this log and its checkpoint was run twice.
     curves = pd.read_csv(log).drop_duplicates("epoch", keep="last")
-    curves["epoch"] += 1
-    return curves
+    curves["epoch"] += before + 1
+    return curves.assign(phase="all")
 
 
 class StopOnNaN(keras.callbacks.Callback):

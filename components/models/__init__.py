@@ -3,7 +3,8 @@
 Every module here has a `build(input_shape, classes, input_size, …)` that returns an
 uncompiled `keras.Model`: grey levels 0..255 of shape (N, H, W, C) in, logits of shape
 (N, classes) out. Resizing and normalisation are layers of the model, so a saved
-member takes faces as they lie on disk and no caller can feed it wrongly.
+member takes faces as they lie on disk and no caller can feed it wrongly. A network with a
+head above a body calls the body's last layer `features`; `train` may begin with the head.
 """
 
 import importlib

@@ -47,7 +47,7 @@ def build(
         x = layers.MaxPooling2D(2, name=f"pool{block}")(x)
 
     # Head
-    x = layers.GlobalAveragePooling2D()(x)
+    x = layers.GlobalAveragePooling2D(name="features")(x)
     x = layers.BatchNormalization(momentum=MOMENTUM)(x)
     x = layers.Dropout(dropout)(x)
     x = layers.Dense(512, activation="relu", kernel_initializer="he_normal")(x)

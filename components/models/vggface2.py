@@ -43,7 +43,7 @@ def build(
 
     # Head; the paper's 7x7 average pooling leaves one pixel at 224, as this does at any size
     x = layers.GlobalAveragePooling2D(keepdims=True)(x)
-    x = layers.Flatten()(x)
+    x = layers.Flatten(name="features")(x)
     x = layers.Dropout(dropout)(x)
     x = layers.Dense(2048, activation="relu", kernel_initializer="he_normal")(x)
     x = layers.Dropout(dropout)(x)

@@ -60,6 +60,7 @@ def test_a_member_changes_only_what_it_names():
         ("design.vggface.input_size", "input", "design.vggface.input is not a setting; did you"),
         ("train.common.augment.flip", "flop", "augment.flop is not a setting; did you mean 'flip'"),
         ("ingest.columns.group", "grop", "ingest.columns.grop is not a setting; did you mean 'g"),
+        ("train.members.vggface.head.epochs", "epoch", "head.epoch is not a setting; did you mean"),
         ("search.trials", "xyz", "search.xyz is not a setting; remove it."),
     ],
 )

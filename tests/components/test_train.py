@@ -11,7 +11,7 @@ import pytest
 from components.batches import Batches, EpochClock, one_hot
 from components.errors import InputError
 from components.recipe import predict
-from components.settings import AugmentSettings, TrainSettings
+from components.settings import AugmentSettings, HeadSettings, TrainSettings
 from components.train import train
 
 CLASSES = ("angry", "happy", "neutral")
@@ -19,6 +19,7 @@ AUGMENT = AugmentSettings(
     flip=True, shift=0.1, rotate=5, zoom=0.1, contrast=0.1, brightness=5, erase=0.2
 )
 SETTINGS = TrainSettings(
+    head=None,
     epochs=4,
     batch_size=8,
     optimizer="adamw",
@@ -48,15 +49,12 @@ def inputs(tmp_path, make_faces) -> dict[str, Path]:
     sample.assign(weight=np.float32(1)).to_parquet(training / "training.parquet")
 
     keras.utils.set_random_seed(1)
-    network = keras.Sequential(
-        [
-            keras.Input((8, 8, 1)),
-            keras.layers.Rescaling(1 / 255),
-            keras.layers.Flatten(),
-            keras.layers.Dropout(0.2),
-            keras.layers.Dense(3, name="logits"),
-        ]
-    )
+    faces_in = keras.Input((8, 8, 1))
+    x = keras.layers.Rescaling(1 / 255)(faces_in)
+    x = keras.layers.Flatten()(x)
+    x = keras.layers.Dense(8, activation="relu", name="features")(x)
+    x = keras.layers.Dropout(0.2)(x)
+    network = keras.Model(faces_in, keras.layers.Dense(3, name="logits")(x), name="small")
     architecture = tmp_path / "network.json"
     architecture.write_text(network.to_json())
     return {"architecture": architecture, "faces": faces, "kept": kept, "training": training}
@@ -142,6 +140,35 @@ def test_a_resumed_training_does_not_run_the_finished_epochs_again(inputs, tmp_p
     )
     run(inputs, tmp_path)
     assert started == [2, 3]
+
+
+def test_the_head_comes_first_and_is_not_trained_again_on_a_resume(inputs, tmp_path, monkeypatch):
+    two_phases = SETTINGS.model_copy(update={"head": HeadSettings(epochs=2, learning_rate=0.01)})
+    run(inputs, tmp_path / "whole", two_phases)
+    curves = pd.read_csv(tmp_path / "whole" / "out" / "curves.csv")
+    assert list(curves["phase"]) == ["head"] * 2 + ["all"] * 4
+    assert list(curves["epoch"]) == [1, 2, 3, 4, 5, 6]
+
+    def kill(epoch: int, figures: dict) -> None:
+        if epoch == 4:
+            raise KilledError
+
+    with pytest.raises(KilledError):
+        run(inputs, tmp_path / "broken", two_phases, on_epoch=kill)
+    monkeypatch.setattr("components.train.fit_head", None)
+    seen = []
+    run(inputs, tmp_path / "broken", two_phases, on_epoch=lambda epoch, figures: seen.append(epoch))
+    assert seen == [1, 2, 3, 4, 5, 6]
+    for file in ("model.keras", "predictions.parquet", "curves.csv"):
+        whole, resumed = (tmp_path / name / "out" / file for name in ("whole", "broken"))
+        assert whole.read_bytes() == resumed.read_bytes(), file
+
+
+def test_the_head_alone_is_kept_if_nothing_after_it_is_better(inputs, tmp_path):
+    spoilt = {"head": HeadSettings(epochs=30, learning_rate=0.01), "learning_rate": 50.0}
+    metrics = run(inputs, tmp_path, SETTINGS.model_copy(update=spoilt))
+    assert metrics["epoch"] <= 30
+    assert metrics["val.accuracy"] > 0.8
 
 
 def test_a_checkpoint_of_another_recipe_is_not_used(inputs, tmp_path):

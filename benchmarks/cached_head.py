@@ -1,0 +1,105 @@
+"""What it saves to compute the frozen body's features once (`train.*.head`).
+
+    python -m benchmarks.cached_head [MEMBER] [--faces N] [--epochs E]
+
+Trains the head of a member twice from the same start, on cached features and through the
+frozen body, and compares the times and the weights.
+"""
+
+import argparse
+import tempfile
+import time
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from components import models, settings
+from components.batches import Batches, one_hot
+from components.head import FEATURES, fit_head
+from components.recipe import compile_model
+from components.settings import HeadSettings, TrainSettings
+
+CLASSES = 7
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("member", nargs="?", default="vggface")
+    parser.add_argument("--faces", type=int, default=1024, help="training faces")
+    parser.add_argument("--epochs", type=int, default=10)
+    asked = parser.parse_args()
+    params = settings.load(Path("params.yaml"))
+    head = HeadSettings(epochs=asked.epochs, learning_rate=1e-3)
+    recipe = params.train.members[asked.member].model_copy(update={"head": head})
+    keras.utils.set_random_seed(0)
+    size = params.design[asked.member].input_size
+    # Dropout's seeds differ between two models; without it the weights can be compared.
+    model = models.build(asked.member, (48, 48, 1), CLASSES, size, dropout=0.0)
+    twin = keras.models.clone_model(model)
+    twin.set_weights(model.get_weights())
+    train, val = faces(asked.faces, 0, recipe), faces(asked.faces // 8, 1, recipe)
+
+    start = time.perf_counter()
+    with tempfile.TemporaryDirectory() as folder:
+        keras.utils.set_random_seed(0)
+        fit_head(model, train, val, recipe, Path(folder), lambda *_: None)
+    cached = time.perf_counter() - start
+
+    start = time.perf_counter()
+    keras.utils.set_random_seed(0)
+    with tempfile.TemporaryDirectory() as folder:
+        fit_through_the_body(twin, train, val, recipe, Path(folder) / "best.weights.h5")
+    frozen = time.perf_counter() - start
+
+    print(f"cached features  {cached:7.1f} s")
+    print(f"frozen body      {frozen:7.1f} s")
+    print(f"frozen / cached = {frozen / cached:.1f}")
+    pairs = zip(model.get_weights(), twin.get_weights(), strict=True)
+    print(f"largest difference of a weight: {max(np.abs(a - b).max() for a, b in pairs):.1e}")
+
+
+def faces(count: int, seed: int, recipe: TrainSettings) -> Batches:
+    rng = np.random.default_rng(seed)
+    return Batches(
+        rng.integers(0, 256, (count, 48, 48), np.uint8),
+        np.arange(count),
+        one_hot(rng.integers(0, CLASSES, count), CLASSES),
+        batch_size=recipe.batch_size,
+    )
+
+
+def fit_through_the_body(
+    model: keras.Model, train: Batches, val: Batches, recipe: TrainSettings, best: Path
+) -> None:
+    """What a training of the head costs without the cache; leaves its best epoch, as that does."""
+    names = [layer.name for layer in model.layers]
+    for layer in model.layers[: names.index(FEATURES) + 1]:
+        layer.trainable = False
+    compile_model(
+        model,
+        optimizer=recipe.optimizer,
+        learning_rate=recipe.head.learning_rate,
+        steps=recipe.head.epochs * len(train),
+        weight_decay=recipe.weight_decay,
+        label_smoothing=recipe.label_smoothing,
+    )
+    model.fit(
+        train.images[..., None].astype(np.float32),
+        train.targets,
+        sample_weight=train.weights,
+        batch_size=recipe.batch_size,
+        epochs=recipe.head.epochs,
+        validation_data=(val.images[..., None].astype(np.float32), val.targets),
+        verbose=0,
+        callbacks=[
+            keras.callbacks.ModelCheckpoint(
+                best, monitor="val_accuracy", save_best_only=True, save_weights_only=True
+            )
+        ],
+    )
+    model.load_weights(best)
+
+
+if __name__ == "__main__":
+    main()
