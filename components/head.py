@@ -5,7 +5,6 @@ body does not change and the faces are not augmented, an epoch of the head needs
 through the body: all epochs together cost one.
 """
 
-from collections.abc import Callable
 from pathlib import Path
 
 import keras
@@ -14,6 +13,7 @@ import pandas as pd
 
 from components.batches import Batches
 from components.errors import InputError
+from components.fitting import OnEpoch
 from components.recipe import VERBOSITY, compile_model, predict
 from components.settings import TrainSettings
 
@@ -52,7 +52,7 @@ def fit_head(
     val_batches: Batches,
     settings: TrainSettings,
     state: Path,
-    on_epoch: Callable[[int, dict[str, float]], None],
+    on_epoch: OnEpoch,
 ) -> pd.DataFrame:
     """Trains the head of `model` in place and leaves it as after its best epoch.
 

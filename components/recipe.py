@@ -17,10 +17,11 @@ def compile_model(
     *,
     optimizer: Literal["adamw", "sgd"],
     learning_rate: float,
-    steps: int,
+    steps: int | None,
     warmup_steps: int = 0,
     weight_decay: float = 0.0,
     label_smoothing: float = 0.0,
+    ema: float | None = None,
 ) -> None:
     """Compiles `model` for cross-entropy over its logits.
 
@@ -32,22 +33,26 @@ def compile_model(
         model: A model that returns logits.
         optimizer: `adamw`, or `sgd` with Nesterov momentum 0.9.
         learning_rate: Peak learning rate.
-        steps: Batches of the whole training.
+        steps: Batches of the whole training; `None` for a learning rate that stays.
         warmup_steps: Batches of the warm-up.
         weight_decay: Decoupled decay a step, relative to the learning rate.
         label_smoothing: Share of each target spread evenly over the classes, in [0, 1).
+        ema: Momentum of a running average of the weights that the optimiser keeps, if any.
     """
-    schedule = keras.optimizers.schedules.CosineDecay(
-        initial_learning_rate=0.0 if warmup_steps else learning_rate,
-        warmup_target=learning_rate if warmup_steps else None,
-        warmup_steps=warmup_steps,
-        decay_steps=max(1, steps - warmup_steps),
-    )
+    schedule = learning_rate
+    if steps is not None:
+        schedule = keras.optimizers.schedules.CosineDecay(
+            initial_learning_rate=0.0 if warmup_steps else learning_rate,
+            warmup_target=learning_rate if warmup_steps else None,
+            warmup_steps=warmup_steps,
+            decay_steps=max(1, steps - warmup_steps),
+        )
+    average = {} if ema is None else {"use_ema": True, "ema_momentum": ema}
     if optimizer == "adamw":
-        chosen = keras.optimizers.AdamW(schedule, weight_decay=weight_decay)
+        chosen = keras.optimizers.AdamW(schedule, weight_decay=weight_decay, **average)
     else:
         chosen = keras.optimizers.SGD(
-            schedule, momentum=0.9, nesterov=True, weight_decay=weight_decay
+            schedule, momentum=0.9, nesterov=True, weight_decay=weight_decay, **average
         )
     chosen.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
     model.compile(

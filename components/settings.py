@@ -158,11 +158,20 @@ class TrainSettings(Section):
     batch_size: BatchSize
     optimizer: Literal["adamw", "sgd"]
     learning_rate: Positive
+    schedule: Literal["cosine", "plateau"]
     warmup_epochs: Annotated[int, Field(ge=0)]
+    patience: Count | None
+    ema: Annotated[float, Field(gt=0, lt=1)] | None
     weight_decay: Annotated[float, Field(ge=0)]
     label_smoothing: Annotated[float, Field(ge=0, lt=1)]
     augment: AugmentSettings
     seed: Seed
+
+    @model_validator(mode="after")
+    def _a_warm_up_belongs_to_the_cosine(self) -> "TrainSettings":
+        if self.schedule == "plateau" and self.warmup_epochs:
+            raise ValueError("train: schedule plateau has no warm-up; set warmup_epochs to 0")
+        return self
 
 
 class TrainSection(Section):

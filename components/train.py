@@ -4,25 +4,21 @@ Run it as `python -m components train MEMBER`.
 """
 
 import hashlib
-import math
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 
 import keras
 import pandas as pd
 
 from components.archive import save_model
-from components.batches import Batches, EpochClock, evaluation_batches, training_batches
+from components.batches import Batches, evaluation_batches, training_batches
 from components.data.faces import FaceSet
-from components.errors import InputError
+from components.fitting import OnEpoch, fit
 from components.head import fit_head
 from components.outputs import replacing
 from components.plots import training_curves
-from components.recipe import VERBOSITY, compile_model, predict
+from components.recipe import predict
 from components.settings import TrainSettings
-
-OnEpoch = Callable[[int, dict[str, float]], None]
 
 
 def train(
@@ -84,16 +80,7 @@ def train(
     validation = table[table["split"] == "val"]
     val_batches = evaluation_batches(face_set, validation, len(classes))
     first = _fit_head_once(model, train_batches, val_batches, settings, state, on_epoch)
-    compile_model(
-        model,
-        optimizer=settings.optimizer,
-        learning_rate=settings.learning_rate,
-        steps=settings.epochs * len(train_batches),
-        warmup_steps=settings.warmup_epochs * len(train_batches),
-        weight_decay=settings.weight_decay,
-        label_smoothing=settings.label_smoothing,
-    )
-    curves = _fit(model, train_batches, val_batches, settings.epochs, state, first, on_epoch)
+    curves = fit(model, train_batches, val_batches, settings, state, first, on_epoch)
 
     best = curves.loc[curves["val_accuracy"].idxmax()]
     model.load_weights(state / f"best_{best['phase']}.weights.h5")
@@ -136,7 +123,7 @@ def _fit_head_once(
     """Leaves `model` as after its head's training, which a resume need not repeat.
 
     Returns:
-        The head's curves, as `_curves` does.
+        The head's curves, a line an epoch.
     """
     if settings.head is None:
         return pd.DataFrame(columns=["epoch", "phase", "val_accuracy"])
@@ -151,80 +138,6 @@ def _fit_head_once(
     model.save_weights(weights)
     curves.assign(phase="head").to_csv(log, index=False)
     return pd.read_csv(log)
-
-
-def _fit(
-    model: keras.Model,
-    train_batches: Batches,
-    val_batches: Batches,
-    epochs: int,
-    state: Path,
-    first: pd.DataFrame,
-    on_epoch: OnEpoch,
-) -> pd.DataFrame:
-    """Fits all layers from the last checkpoint in `state`.
-
-    Returns:
-        The curves of all epochs, after those of the `first` phase.
-    """
-    past = _curves(state, len(first))
-    for figures in past.drop(columns="phase").to_dict("records"):
-        on_epoch(int(figures.pop("epoch")), figures)
-    best = keras.callbacks.ModelCheckpoint(
-        state / "best_all.weights.h5",
-        monitor="val_accuracy",
-        mode="max",
-        save_best_only=True,
-        save_weights_only=True,
-        initial_value_threshold=past["val_accuracy"].max() if len(past) else None,
-    )
-    model.fit(
-        train_batches,
-        validation_data=val_batches,
-        epochs=epochs,
-        shuffle=False,  # the batches shuffle themselves, as the seed says
-        verbose=VERBOSITY,
-        callbacks=[
-            EpochClock(train_batches),
-            StopOnNaN(),
-            keras.callbacks.LambdaCallback(
-                on_epoch_end=lambda epoch, figures: on_epoch(len(first) + epoch + 1, figures)
-            ),
-            best,
-            keras.callbacks.CSVLogger(state / "curves.csv", append=True),
-            # Last, so that an epoch counts as done only when all of the above is written.
-            keras.callbacks.BackupAndRestore(
-                state / "last", double_checkpoint=True, delete_checkpoint=False
-            ),
-        ],
-    )
-    curves = _curves(state, len(first))
-    return pd.concat([first, curves], ignore_index=True) if len(first) else curves
-
-
-def _curves(state: Path, before: int) -> pd.DataFrame:
-    """Reads the epochs of the second phase, numbered after those `before` it."""
-    log = state / "curves.csv"
-    if not log.exists() or log.stat().st_size == 0:
-        return pd.DataFrame(columns=["epoch", "phase", "val_accuracy"])
-    # An epoch that was killed between this log and its checkpoint was run twice.
-    curves = pd.read_csv(log).drop_duplicates("epoch", keep="last")
-    curves["epoch"] += before + 1
-    return curves.assign(phase="all")
-
-
-class StopOnNaN(keras.callbacks.Callback):
-    """Ends a training whose loss is no longer a number before it spoils the checkpoint."""
-
-    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
-        self.epoch = epoch + 1
-
-    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
-        if not math.isfinite(logs["loss"]):
-            raise InputError(
-                f"the loss became {logs['loss']} in epoch {self.epoch}, batch {batch + 1}; lower "
-                "learning_rate (the checkpoint of the last whole epoch is kept)."
-            )
 
 
 def _predict(

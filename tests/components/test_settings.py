@@ -85,6 +85,7 @@ def test_a_misspelt_key_is_named_with_its_nearest_neighbour(tmp_path, key, renam
         ),
         ("train.common.augment.shift", 8, "train.common.augment.shift is 8: input should be less"),
         ("train.members.vggface.epochs", -1, "train.members.vggface.epochs is -1: input should"),
+        ("train.common.schedule", "plateau", "schedule plateau has no warm-up; set warmup_epochs"),
         ("train.members", None, "train.members is None: input should be a valid dictionary"),
     ],
 )

@@ -10,6 +10,7 @@ import pytest
 
 from components.batches import Batches, EpochClock, one_hot
 from components.errors import InputError
+from components.fitting import fallen
 from components.recipe import predict
 from components.settings import AugmentSettings, HeadSettings, TrainSettings
 from components.train import train
@@ -24,6 +25,9 @@ SETTINGS = TrainSettings(
     batch_size=8,
     optimizer="adamw",
     learning_rate=0.01,
+    schedule="cosine",
+    patience=None,
+    ema=None,
     warmup_epochs=1,
     weight_decay=0.001,
     label_smoothing=0.1,
@@ -102,7 +106,7 @@ class KilledError(Exception):
     """Stands for a signal in the middle of a training."""
 
 
-def run_until_killed(inputs, folder: Path) -> None:
+def run_until_killed(inputs, folder: Path, settings: TrainSettings = SETTINGS) -> None:
     """Trains, and is killed between the third epoch and its checkpoint."""
 
     def kill(epoch: int, figures: dict) -> None:
@@ -110,16 +114,21 @@ def run_until_killed(inputs, folder: Path) -> None:
             raise KilledError
 
     with pytest.raises(KilledError):
-        run(inputs, folder, on_epoch=kill)
+        run(inputs, folder, settings, on_epoch=kill)
 
 
-def test_an_interrupted_training_ends_as_if_it_had_not_been(inputs, tmp_path):
-    run(inputs, tmp_path / "whole")
+@pytest.mark.parametrize(
+    "change", [{}, {"ema": 0.9}, {"schedule": "plateau", "warmup_epochs": 0}], ids=str
+)
+def test_an_interrupted_training_ends_as_if_it_had_not_been(inputs, tmp_path, change):
+    settings = SETTINGS.model_copy(update=change)
+    run(inputs, tmp_path / "whole", settings)
 
-    run_until_killed(inputs, tmp_path / "broken")
+    run_until_killed(inputs, tmp_path / "broken", settings)
     assert not (tmp_path / "broken" / "out").exists()
     seen = []
-    run(inputs, tmp_path / "broken", on_epoch=lambda epoch, figures: seen.append(epoch))
+    resumed = {"on_epoch": lambda epoch, figures: seen.append(epoch)}
+    run(inputs, tmp_path / "broken", settings, **resumed)
     assert seen == [1, 2, 3, 4]
     for whole, resumed in zip(
         weights(tmp_path / "whole"), weights(tmp_path / "broken"), strict=True
@@ -127,6 +136,35 @@ def test_an_interrupted_training_ends_as_if_it_had_not_been(inputs, tmp_path):
         np.testing.assert_array_equal(whole, resumed)
     curves = [(tmp_path / name / "out" / "curves.csv").read_text() for name in ("whole", "broken")]
     assert curves[0] == curves[1]
+
+
+def test_the_average_of_the_weights_is_what_is_validated_and_kept(inputs, tmp_path):
+    averaged = SETTINGS.model_copy(update={"ema": 0.9, "epochs": 1})
+    metrics = run(inputs, tmp_path / "averaged", averaged)
+    run(inputs, tmp_path / "last", SETTINGS.model_copy(update={"epochs": 1}))
+    assert not np.array_equal(weights(tmp_path / "averaged")[0], weights(tmp_path / "last")[0])
+    answers = pd.read_parquet(tmp_path / "averaged" / "out" / "predictions.parquet")
+    val = answers[answers["split"] == "val"]
+    right = val[list(CLASSES)].to_numpy().argmax(axis=1) == val["label"]
+    assert right.mean() == pytest.approx(metrics["val.accuracy"])
+
+
+def test_the_learning_rate_falls_when_the_validation_loss_does_not():
+    losses = [3.0, 2.0, 2.5, 2.1, 2.0, 1.0, 1.5, 1.5, 1.5]
+    factors = [fallen(pd.DataFrame({"val_loss": losses[:n]})) for n in range(len(losses) + 1)]
+    assert factors == pytest.approx([1, 1, 1, 1, 1, 0.1, 0.1, 0.1, 0.1, 0.01])
+
+
+def test_a_training_that_no_longer_gets_better_stops(inputs, tmp_path):
+    patient = {"patience": 2, "epochs": 50, "learning_rate": 1e-9, "schedule": "plateau"}
+    seen = []
+    run(
+        inputs,
+        tmp_path,
+        SETTINGS.model_copy(update=patient | {"warmup_epochs": 0}),
+        on_epoch=lambda epoch, figures: seen.append(epoch),
+    )
+    assert seen == [1, 2, 3]
 
 
 def test_a_resumed_training_does_not_run_the_finished_epochs_again(inputs, tmp_path, monkeypatch):

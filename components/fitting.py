@@ -1,0 +1,207 @@
+"""Phase two of fine-tuning, or all of a training from scratch: every layer learns.
+
+Every epoch is checkpointed. What decides how the next epoch goes (learning rate, whether there
+is one) is worked out from the curves on disk, so that it is the same after an interruption.
+"""
+
+import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import keras
+import pandas as pd
+
+from components.batches import Batches, EpochClock
+from components.errors import InputError
+from components.recipe import VERBOSITY, compile_model
+from components.settings import TrainSettings
+
+OnEpoch = Callable[[int, dict[str, float]], None]
+
+PLATEAU = 3  # epochs without a lower validation loss, after which the learning rate falls ...
+FALL = 0.1  # ... to this share
+
+
+def fit(
+    model: keras.Model,
+    train_batches: Batches,
+    val_batches: Batches,
+    settings: TrainSettings,
+    state: Path,
+    first: pd.DataFrame,
+    on_epoch: OnEpoch,
+) -> pd.DataFrame:
+    """Fits all layers, from the last checkpoint in `state` if there is one.
+
+    Args:
+        model: Uncompiled; afterwards it has the weights of the last epoch. Those of the best
+            one are in `best_all.weights.h5`.
+        train_batches: What to learn from.
+        val_batches: What to choose the epoch by.
+        settings: Recipe.
+        state: Folder of the checkpoints.
+        first: Curves of an earlier phase, which the epochs are counted on from.
+        on_epoch: Called after each epoch with its number and its figures; first for those
+            that a checkpoint spares.
+
+    Returns:
+        The curves of all epochs, `first` and these: `epoch`, `phase`, `accuracy`, `loss`,
+        `val_accuracy`, `val_loss`.
+
+    Raises:
+        InputError: If the loss is no longer finite.
+    """
+    falls = settings.schedule == "plateau"
+    compile_model(
+        model,
+        optimizer=settings.optimizer,
+        learning_rate=settings.learning_rate,
+        steps=None if falls else settings.epochs * len(train_batches),
+        warmup_steps=settings.warmup_epochs * len(train_batches),
+        weight_decay=settings.weight_decay,
+        label_smoothing=settings.label_smoothing,
+        ema=settings.ema,
+    )
+    past = curves(state, len(first))
+    for figures in past.drop(columns="phase").to_dict("records"):
+        on_epoch(int(figures.pop("epoch")), figures)
+    callbacks = [
+        EpochClock(train_batches),
+        StopOnNaN(),
+        AveragedValidation(),
+        keras.callbacks.LambdaCallback(
+            on_epoch_end=lambda epoch, figures: on_epoch(len(first) + epoch + 1, figures)
+        ),
+        BestEpoch(state / "best_all.weights.h5", past),
+        keras.callbacks.CSVLogger(state / "curves.csv", append=True),
+        # Last, so that an epoch counts as done only when all of the above is written.
+        keras.callbacks.BackupAndRestore(
+            state / "last", double_checkpoint=True, delete_checkpoint=False
+        ),
+    ]
+    if falls:
+        rate = keras.callbacks.LearningRateScheduler(
+            lambda epoch, _: settings.learning_rate * fallen(curves(state, 0).head(epoch))
+        )
+        callbacks.insert(0, rate)
+    if settings.patience is not None:
+        callbacks.append(Patience(state, settings.patience))
+    if not (settings.patience and exhausted(past, settings.patience)):
+        model.fit(
+            train_batches,
+            validation_data=val_batches,
+            epochs=settings.epochs,
+            shuffle=False,  # the batches shuffle themselves, as the seed says
+            verbose=VERBOSITY,
+            callbacks=callbacks,
+        )
+    own = curves(state, len(first))
+    return pd.concat([first, own], ignore_index=True) if len(first) else own
+
+
+def curves(state: Path, before: int) -> pd.DataFrame:
+    """Reads the finished epochs of this phase, numbered after those `before` it."""
+    log = state / "curves.csv"
+    if not log.exists() or log.stat().st_size == 0:
+        return pd.DataFrame(columns=["epoch", "phase", "val_accuracy", "val_loss"])
+    # An epoch that was killed between this log and its checkpoint was run twice.
+    table = pd.read_csv(log).drop_duplicates("epoch", keep="last")
+    table["epoch"] += before + 1
+    return table.assign(phase="all")
+
+
+def fallen(past: pd.DataFrame) -> float:
+    """Returns the factor on the learning rate after the epochs in `past`.
+
+    It falls whenever `PLATEAU` epochs in a row had no lower validation loss than the best
+    before them.
+    """
+    factor, best, waited = 1.0, math.inf, 0
+    for loss in past["val_loss"]:
+        best, waited = (loss, 0) if loss < best else (best, waited + 1)
+        if waited == PLATEAU:
+            factor, waited = factor * FALL, 0
+    return factor
+
+
+def exhausted(past: pd.DataFrame, patience: int) -> bool:
+    """Returns whether the last `patience` epochs had no better accuracy than those before."""
+    return len(past) > patience and len(past) - 1 - past["val_accuracy"].argmax() >= patience
+
+
+class Patience(keras.callbacks.Callback):
+    """Stops early."""
+
+    def __init__(self, state: Path, patience: int) -> None:
+        super().__init__()
+        self.state, self.patience = state, patience
+
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        if exhausted(curves(self.state, 0), self.patience):
+            self.model.stop_training = True
+
+
+@contextmanager
+def averaged(model: keras.Model) -> Iterator[None]:
+    """Lets a model have the running average of its weights, if its optimiser keeps one."""
+    _swap(model)
+    try:
+        yield
+    finally:
+        _swap(model)
+
+
+def _swap(model: keras.Model) -> None:
+    if not model.optimizer.use_ema or not model.optimizer.built:
+        return
+    averages = model.optimizer._model_variables_moving_average  # as Keras's SwapEMAWeights does
+    for variable, average in zip(model.trainable_variables, averages, strict=True):
+        value = keras.ops.convert_to_numpy(variable)
+        variable.assign(average)
+        average.assign(value)
+
+
+class AveragedValidation(keras.callbacks.Callback):
+    """Validates the running average of the weights, which is what is kept.
+
+    Polyak & Juditsky, "Acceleration of stochastic approximation by averaging" (1992).
+    """
+
+    def on_test_begin(self, logs: dict | None = None) -> None:
+        _swap(self.model)
+
+    def on_test_end(self, logs: dict | None = None) -> None:
+        _swap(self.model)
+
+
+class BestEpoch(keras.callbacks.ModelCheckpoint):
+    """Keeps the weights that validation liked best, beyond an interruption."""
+
+    def __init__(self, file: Path, past: pd.DataFrame) -> None:
+        super().__init__(
+            file,
+            monitor="val_accuracy",
+            mode="max",
+            save_best_only=True,
+            save_weights_only=True,
+            initial_value_threshold=past["val_accuracy"].max() if len(past) else None,
+        )
+
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        with averaged(self.model):
+            super().on_epoch_end(epoch, logs)
+
+
+class StopOnNaN(keras.callbacks.Callback):
+    """Ends a training whose loss is no longer a number before it spoils the checkpoint."""
+
+    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
+        self.epoch = epoch + 1
+
+    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
+        if not math.isfinite(logs["loss"]):
+            raise InputError(
+                f"the loss became {logs['loss']} in epoch {self.epoch}, batch {batch + 1}; lower "
+                "learning_rate (the checkpoint of the last whole epoch is kept)."
+            )
