@@ -20,10 +20,14 @@ from components.errors import InputError
 # weights, which is most of a training from scratch on a small data set.
 MOMENTUM = 0.9
 
+# The layer at which a body that can be pretrained ends and the head begins.
+FEATURES = "features"
+
 
 def names() -> list[str]:
     """Returns the names of the architectures in this folder."""
-    return sorted(module.name for module in pkgutil.iter_modules(__path__))
+    modules = (module.name for module in pkgutil.iter_modules(__path__))
+    return sorted(name for name in modules if not name.startswith("_"))
 
 
 def build(
@@ -58,6 +62,22 @@ def build(
     for option in options.keys() - inspect.signature(module.build).parameters.keys():
         raise InputError(f"design.{name}.{option}: {name} has no {option}; remove it.")
     return module.build(input_shape, classes, input_size, **options)
+
+
+def body(model: keras.Model) -> list[keras.Layer]:
+    """Returns the layers below the head: all that the layer `features` is computed from.
+
+    Their weights can be pretrained and frozen, and what leaves the last of them computed
+    once. An architecture without a published body has no such layer and an empty list.
+    """
+    if FEATURES not in {layer.name for layer in model.layers}:
+        return []
+    return keras.Model(model.inputs, model.get_layer(FEATURES).output).layers
+
+
+def as_rgb(x: keras.KerasTensor) -> keras.KerasTensor:
+    """Repeats grey levels for the three channels of a body that was made for colour."""
+    return layers.Concatenate()([x] * 3) if x.shape[-1] == 1 else x
 
 
 def as_bgr(x: keras.KerasTensor, mean: tuple[float, float, float]) -> keras.KerasTensor:
