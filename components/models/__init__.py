@@ -54,7 +54,7 @@ def build(
             f"there is no architecture {name!r} in components/models; it has {', '.join(names())}."
         )
     module = importlib.import_module(f"{__name__}.{name}")
-    smallest = getattr(module, "SMALLEST_INPUT", 8)
+    smallest = smallest_input(name)
     if input_size < smallest:
         raise InputError(
             f"{name} cannot take faces of {input_size} px: its smallest input_size is {smallest}."
@@ -62,6 +62,11 @@ def build(
     for option in options.keys() - inspect.signature(module.build).parameters.keys():
         raise InputError(f"design.{name}.{option}: {name} has no {option}; remove it.")
     return module.build(input_shape, classes, input_size, **options)
+
+
+def smallest_input(name: str) -> int:
+    """Returns the least side in pixels that an architecture can work at."""
+    return getattr(importlib.import_module(f"{__name__}.{name}"), "SMALLEST_INPUT", 8)
 
 
 def body(model: keras.Model) -> list[keras.Layer]:
