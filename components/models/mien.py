@@ -36,7 +36,8 @@ def build(
         dropout: Rate of the dropout before the last layer.
 
     Returns:
-        A model from grey levels 0..255 to logits.
+        A model from grey levels 0..255 to logits; 725,809 parameters at 7 classes, one
+        channel, and the default width and depth.
     """
     inputs = keras.Input(input_shape)
     x = layers.Resizing(input_size, input_size)(inputs)
