@@ -17,7 +17,7 @@ export PYTHONPATH := $(CURDIR)
 export BENTOML_DO_NOT_TRACK := true
 export MLFLOW_DISABLE_TELEMETRY := true
 
-.PHONY: help setup data repro test lint serve ui plots lock clean clean-data
+.PHONY: help setup data weights repro test lint serve ui plots lock clean clean-data
 
 help: ## List the verbs
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -36,6 +36,9 @@ $(READY): requirements/dev.txt
 
 data: $(READY) ## Bring in the data set that data.dvc names (a DVC remote's, or the embedded one)
 	@python -m pipelines.data
+
+weights: $(READY) ## Say which pretrained weights there are, where to put them, what is there
+	@python -m pipelines.weights
 
 repro: data ## Run what has to be run, from the faces to the packaged ensemble
 	@dvc repro

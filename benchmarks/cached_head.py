@@ -16,7 +16,7 @@ import numpy as np
 
 from components import models, settings
 from components.batches import Batches, one_hot
-from components.head import FEATURES, fit_head
+from components.head import fit_head
 from components.recipe import compile_model
 from components.settings import HeadSettings, TrainSettings
 
@@ -74,7 +74,7 @@ def fit_through_the_body(
 ) -> None:
     """What a training of the head costs without the cache; leaves its best epoch, as that does."""
     names = [layer.name for layer in model.layers]
-    for layer in model.layers[: names.index(FEATURES) + 1]:
+    for layer in model.layers[: names.index(models.FEATURES) + 1]:
         layer.trainable = False
     compile_model(
         model,

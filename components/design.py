@@ -41,7 +41,7 @@ def design(
     metrics = {}
     with replacing(out) as folder:
         for member, chosen in settings.items():
-            options = {} if chosen.dropout is None else {"dropout": chosen.dropout}
+            options = chosen.model_dump(exclude={"input_size", "weights"}, exclude_none=True)
             if member == "searched":
                 found = (search / "architecture.json").read_text(encoding="utf-8")
                 options["architecture"] = json.loads(found)

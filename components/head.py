@@ -14,10 +14,9 @@ import pandas as pd
 from components.batches import Batches
 from components.errors import InputError
 from components.fitting import OnEpoch
+from components.models import FEATURES
 from components.recipe import VERBOSITY, compile_model, predict
 from components.settings import TrainSettings
-
-FEATURES = "features"
 
 
 def split(model: keras.Model) -> tuple[keras.Model, keras.Model]:

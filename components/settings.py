@@ -144,7 +144,12 @@ class SearchSettings(Section):
 
 class DesignSettings(Section):
     input_size: Annotated[int, Field(ge=8)]
-    dropout: Share | None = None  # not every architecture has a head with dropout
+    weights: str | None = None  # file that a training starts from (components/weights.py)
+    # What not every architecture has; without them it takes its own.
+    dropout: Share | None = None
+    width: Positive | None = None
+    depth: Count | None = None
+    relu_logits: bool | None = None
 
 
 class HeadSettings(Section):

@@ -21,10 +21,14 @@ from components.errors import InputError
 # weights, which is most of a training from scratch on a small data set.
 MOMENTUM = 0.9
 
+# The layer at which a body that can be pretrained ends and the head begins.
+FEATURES = "features"
+
 
 def names() -> list[str]:
     """Returns the names of the architectures in this folder."""
-    return sorted(module.name for module in pkgutil.iter_modules(__path__))
+    modules = (module.name for module in pkgutil.iter_modules(__path__))
+    return sorted(name for name in modules if not name.startswith("_"))
 
 
 def build(
@@ -51,7 +55,7 @@ def build(
             f"there is no architecture {name!r} in components/models; it has {', '.join(names())}."
         )
     module = importlib.import_module(f"{__name__}.{name}")
-    smallest = getattr(module, "SMALLEST_INPUT", 8)
+    smallest = smallest_input(name)
     if input_size < smallest:
         raise InputError(
             f"{name} cannot take faces of {input_size} px: its smallest input_size is {smallest}."
@@ -59,6 +63,27 @@ def build(
     for option in options.keys() - inspect.signature(module.build).parameters.keys():
         raise InputError(f"design.{name}.{option}: {name} has no {option}; remove it.")
     return module.build(input_shape, classes, input_size, **options)
+
+
+def smallest_input(name: str) -> int:
+    """Returns the least side in pixels that an architecture can work at."""
+    return getattr(importlib.import_module(f"{__name__}.{name}"), "SMALLEST_INPUT", 8)
+
+
+def body(model: keras.Model) -> list[keras.Layer]:
+    """Returns the layers below the head: all that the layer `features` is computed from.
+
+    Their weights can be pretrained and frozen, and what leaves the last of them computed
+    once. An architecture without a published body has no such layer and an empty list.
+    """
+    if FEATURES not in {layer.name for layer in model.layers}:
+        return []
+    return keras.Model(model.inputs, model.get_layer(FEATURES).output).layers
+
+
+def as_rgb(x: keras.KerasTensor) -> keras.KerasTensor:
+    """Repeats grey levels for the three channels of a body that was made for colour."""
+    return layers.Concatenate()([x] * 3) if x.shape[-1] == 1 else x
 
 
 def as_bgr(x: keras.KerasTensor, mean: tuple[float, float, float]) -> keras.KerasTensor:

@@ -13,7 +13,12 @@ FILTERS = (16, 32, 64, 128)
 
 
 def build(
-    input_shape: tuple[int, int, int], classes: int, input_size: int, *, l2: float = 0.01
+    input_shape: tuple[int, int, int],
+    classes: int,
+    input_size: int,
+    *,
+    l2: float = 0.01,
+    relu_logits: bool = False,
 ) -> keras.Model:
     """Builds the network.
 
@@ -22,6 +27,7 @@ def build(
         classes: Number of classes.
         input_size: Side in pixels that the network works at (64 in the paper).
         l2: Kernel penalty of the two stem convolutions.
+        relu_logits: The article's defect, a ReLU before the softmax (see `detect_emotion`).
 
     Returns:
         A model from grey levels 0..255 to logits.
@@ -51,4 +57,6 @@ def build(
     # Head: one map a class, averaged
     x = layers.Conv2D(classes, 3, padding="same")(x)
     logits = layers.GlobalAveragePooling2D(dtype="float32", name="logits")(x)
+    if relu_logits:
+        logits = layers.ReLU(dtype="float32")(logits)
     return keras.Model(inputs, logits, name="mini_xception")

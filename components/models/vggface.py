@@ -8,7 +8,7 @@ Recognition" (2015), table 1, column D; trained on faces by Parkhi, Vedaldi & Zi
 import keras
 from keras import layers
 
-from components.models import MOMENTUM, as_bgr
+from components.models import FEATURES, MOMENTUM, as_bgr
 
 BLOCKS = ((64, 2), (128, 2), (256, 3), (512, 3), (512, 3))
 MEAN_BGR = (93.5940, 104.7624, 129.1863)  # of the faces VGGFace was trained on
@@ -47,7 +47,7 @@ def build(
         x = layers.MaxPooling2D(2, name=f"pool{block}")(x)
 
     # Head
-    x = layers.GlobalAveragePooling2D(name="features")(x)
+    x = layers.GlobalAveragePooling2D(name=FEATURES)(x)
     x = layers.BatchNormalization(momentum=MOMENTUM)(x)
     x = layers.Dropout(dropout)(x)
     x = layers.Dense(512, activation="relu", kernel_initializer="he_normal")(x)

@@ -3,13 +3,14 @@
 He, Zhang, Ren & Sun, "Deep Residual Learning for Image Recognition" (2016), table 1;
 trained on faces by Cao, Shen, Xie, Parkhi & Zisserman, "VGGFace2: A dataset for
 recognising faces across pose and age" (2018). As in the published weights the
-convolutions carry no bias and a block strides in its first 1x1 convolution.
+convolutions carry no bias and a block strides in its first 1x1 convolution; layer names are
+theirs with `_` for `/`.
 """
 
 import keras
 from keras import layers
 
-from components.models import MOMENTUM, as_bgr
+from components.models import FEATURES, MOMENTUM, as_bgr
 
 STAGES = ((64, 3, 1), (128, 4, 2), (256, 6, 2), (512, 3, 2))  # filters, blocks, stride
 MEAN_BGR = (91.4953, 103.8827, 131.0912)  # of the faces VGGFace2 was trained on
@@ -35,7 +36,7 @@ def build(
     x = as_bgr(x, MEAN_BGR)
 
     # Body: stem and four stages of bottleneck blocks
-    x = _convolution(x, 64, 7, stride=2, name="conv1")
+    x = _convolution(x, 64, 7, stride=2, name="conv1_7x7_s2")
     x = layers.MaxPooling2D(3, strides=2)(x)
     for stage, (filters, blocks, stride) in enumerate(STAGES, start=2):
         for block in range(1, blocks + 1):
@@ -43,7 +44,7 @@ def build(
 
     # Head; the paper's 7x7 average pooling leaves one pixel at 224, as this does at any size
     x = layers.GlobalAveragePooling2D(keepdims=True)(x)
-    x = layers.Flatten(name="features")(x)
+    x = layers.Flatten(name=FEATURES)(x)
     x = layers.Dropout(dropout)(x)
     x = layers.Dense(2048, activation="relu", kernel_initializer="he_normal")(x)
     x = layers.Dropout(dropout)(x)
@@ -55,11 +56,11 @@ def build(
 def _bottleneck(x: keras.KerasTensor, filters: int, stride: int, name: str) -> keras.KerasTensor:
     shortcut = x
     if name.endswith("_1"):
-        shortcut = _convolution(x, 4 * filters, 1, stride, f"{name}_proj", activate=False)
-    x = _convolution(x, filters, 1, stride, f"{name}_reduce")
+        shortcut = _convolution(x, 4 * filters, 1, stride, f"{name}_1x1_proj", activate=False)
+    x = _convolution(x, filters, 1, stride, f"{name}_1x1_reduce")
     x = _convolution(x, filters, 3, 1, f"{name}_3x3")
     # A block starts as the identity (Goyal et al., "Accurate, Large Minibatch SGD", 2017, 5.1).
-    x = _convolution(x, 4 * filters, 1, 1, f"{name}_increase", activate=False, gamma="zeros")
+    x = _convolution(x, 4 * filters, 1, 1, f"{name}_1x1_increase", activate=False, gamma="zeros")
     return layers.ReLU()(layers.Add()([x, shortcut]))
 
 
