@@ -138,6 +138,25 @@ def ensemble(params: Params, run: "StepRun") -> Metrics:
     return metrics
 
 
+def baseline(params: Params, run: "StepRun") -> Metrics:
+    """score what was done before end-to-end training"""
+    from components.baseline import baseline
+
+    figures = PLOTS / "baseline"
+    metrics = baseline(
+        FACES,
+        KEPT,
+        TRAINING,
+        ARTIFACTS / "train" / params.baseline.member / "model.keras",
+        ARTIFACTS / "baseline",
+        figures,
+        params.baseline,
+        classes=LABEL_SETS[params.clean.label_set],
+    )
+    run.artifacts(figures)
+    return metrics
+
+
 def package(params: Params, run: "StepRun") -> Metrics:
     """export the ensemble to one ONNX graph and register it"""
     from components import metrics
@@ -163,7 +182,18 @@ def package(params: Params, run: "StepRun") -> Metrics:
 
 STEPS: dict[str, Callable[..., Metrics]] = {
     step.__name__: step
-    for step in (ingest, clean, balance, datacard, search, design, train, ensemble, package)
+    for step in (
+        ingest,
+        clean,
+        balance,
+        datacard,
+        search,
+        design,
+        train,
+        ensemble,
+        baseline,
+        package,
+    )
 }
 
 

@@ -181,6 +181,14 @@ class EnsembleSettings(Section):
     seed: Seed
 
 
+class BaselineSettings(Section):
+    member: str
+    components: Count
+    words: Annotated[int, Field(ge=2)]
+    bootstrap: Annotated[int, Field(ge=100)]
+    seed: Seed
+
+
 class PackageSettings(Section):
     name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]*$")]
     parity_tolerance: Positive
@@ -197,6 +205,7 @@ class Params(Section):
     design: dict[str, DesignSettings]
     train: TrainSection
     ensemble: EnsembleSettings
+    baseline: BaselineSettings
     package: PackageSettings
 
     @model_validator(mode="after")
@@ -209,6 +218,15 @@ class Params(Section):
                         f"ensemble.members names {name!r}, which {section} does not have "
                         f"(it has {', '.join(known)})"
                     )
+        return self
+
+    @model_validator(mode="after")
+    def _the_baseline_uses_a_member(self) -> "Params":
+        if self.baseline.member not in self.ensemble.members:
+            raise ValueError(
+                f"baseline.member is {self.baseline.member!r}, which ensemble.members does not "
+                f"name (it has {', '.join(self.ensemble.members)})"
+            )
         return self
 
 
