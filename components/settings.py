@@ -132,7 +132,10 @@ class BalanceSettings(Section):
 
 
 class SearchSettings(Section):
+    space: Literal["article", "wide"]
+    oracle: Literal["random", "hyperband", "bayesian"]
     trials: Count
+    minutes: Positive | None
     epochs: Count
     batch_size: BatchSize
     learning_rate: Positive

@@ -6,6 +6,7 @@ import keras
 import numpy as np
 
 from components.data.disk import reading
+from components.errors import InputError
 from components.recipe import predict
 
 _BLOCK = 4096  # faces at a time: they take 38 MB as the network reads them
@@ -24,8 +25,10 @@ def describe(faces: np.ndarray, rows: np.ndarray, training: np.ndarray, model: P
         (N, D) float32; maps are averaged over their places.
 
     Raises:
-        InputError: If the model cannot be read.
+        InputError: If the model is missing or cannot be read.
     """
+    if not model.is_file():
+        raise InputError(f"{model} is missing; train that member first.")
     with reading(model):
         body = penultimate(keras.models.load_model(model))
     blocks = []
