@@ -10,6 +10,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 PORT ?= 3000
 UI_PORT ?= 5000
+WORKERS ?= 1
 
 # DVC starts the steps by the name `python`; a nested make must find the same one.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
@@ -17,7 +18,7 @@ export PYTHONPATH := $(CURDIR)
 export BENTOML_DO_NOT_TRACK := true
 export MLFLOW_DISABLE_TELEMETRY := true
 
-.PHONY: help setup data weights repro test lint serve ui plots lock clean clean-data
+.PHONY: help setup data weights repro search test lint serve ui plots lock clean clean-data
 
 help: ## List the verbs
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -43,6 +44,9 @@ weights: $(READY) ## Say which pretrained weights there are, where to put them, 
 repro: data ## Run what has to be run, from the faces to the packaged ensemble
 	@dvc repro
 	dvc metrics show metrics/ensemble.json --precision 3
+
+search: data ## Run the search with what it needs, in WORKERS processes side by side
+	@SEARCH_WORKERS=$(WORKERS) dvc repro search
 
 test: $(READY) ## Run the tests
 	@python -m pytest

@@ -28,6 +28,8 @@ METRICS = Path("metrics")
 PLOTS = Path("plots")
 CHECKPOINTS = Path(".checkpoints")
 
+TUNER = "KERASTUNER_TUNER_ID"  # names this process where a search has a chief and workers
+
 Metrics = dict[str, float]
 
 
@@ -138,6 +140,25 @@ def ensemble(params: Params, run: "StepRun") -> Metrics:
     return metrics
 
 
+def baseline(params: Params, run: "StepRun") -> Metrics:
+    """score what was done before end-to-end training"""
+    from components.baseline import baseline
+
+    figures = PLOTS / "baseline"
+    metrics = baseline(
+        FACES,
+        KEPT,
+        TRAINING,
+        ARTIFACTS / "train" / params.baseline.member / "model.keras",
+        ARTIFACTS / "baseline",
+        figures,
+        params.baseline,
+        classes=LABEL_SETS[params.clean.label_set],
+    )
+    run.artifacts(figures)
+    return metrics
+
+
 def package(params: Params, run: "StepRun") -> Metrics:
     """export the ensemble to one ONNX graph and register it"""
     from components import metrics
@@ -163,7 +184,18 @@ def package(params: Params, run: "StepRun") -> Metrics:
 
 STEPS: dict[str, Callable[..., Metrics]] = {
     step.__name__: step
-    for step in (ingest, clean, balance, datacard, search, design, train, ensemble, package)
+    for step in (
+        ingest,
+        clean,
+        balance,
+        datacard,
+        search,
+        design,
+        train,
+        ensemble,
+        baseline,
+        package,
+    )
 }
 
 
@@ -174,6 +206,8 @@ def main(arguments: list[str] | None = None) -> int:
         params = settings.load(chosen.params)
         if chosen.step == "synthesize":
             _synthesize(params, chosen.out)
+        elif chosen.step == "search" and "chief" not in os.environ.get(TUNER, "chief"):
+            _work(params)
         else:
             _run(chosen.step, params, getattr(chosen, "member", None))
     except InputError as error:
@@ -198,6 +232,18 @@ def _run(step: str, params: Params, member: str | None) -> None:
         results = STEPS[step](params, run, **own)
         run.metrics(results)
     metrics.write(file, results)
+
+
+def _work(params: Params) -> None:
+    """Takes part in a search; the chief has the results, the metrics and the MLflow run."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    from components.search import work
+
+    work(
+        *(FACES, KEPT, TRAINING, params.search),
+        classes=LABEL_SETS[params.clean.label_set],
+        checkpoints=CHECKPOINTS / "search",
+    )
 
 
 def _synthesize(params: Params, out: Path) -> None:

@@ -113,6 +113,64 @@ def counts(table: pd.DataFrame, title: str, path: Path) -> None:
     _save(figure, path)
 
 
+def intervals(table: pd.DataFrame, splits: dict[str, str], title: str, path: Path) -> None:
+    """Draws accuracies with their intervals, a line for each row, the best on top.
+
+    Args:
+        table: Indexed by name; columns `SPLIT.accuracy`, and the same with `_low` and `_high`.
+        splits: Splits to draw, and what to call each.
+        title: Of the figure.
+        path: PNG file to write.
+    """
+    table = table.sort_values(f"{next(iter(splits))}.accuracy")
+    figure, axes = plt.subplots(figsize=(7.2, 0.36 * len(table) + 1.4), layout="constrained")
+    looks = (("o", "black", 0.14), ("s", "grey", -0.14))
+    for (split, called), (marker, colour, shift) in zip(splits.items(), looks, strict=True):
+        middle = table[f"{split}.accuracy"]
+        low, high = (table[f"{split}.accuracy_{end}"] for end in ("low", "high"))
+        axes.errorbar(
+            middle,
+            np.arange(len(table)) + shift,
+            xerr=[middle - low, high - middle],
+            fmt=marker,
+            color=colour,
+            capsize=2,
+            ms=4,
+            label=called,
+        )
+    axes.set_yticks(range(len(table)), table.index)
+    axes.set(title=title, xlabel="accuracy (share right)")
+    axes.grid(axis="x", color="0.9")
+    axes.legend(loc="lower right")
+    _save(figure, path)
+
+
+def pareto(trials: pd.DataFrame, title: str, path: Path) -> None:
+    """Draws the accuracy of networks against what they cost.
+
+    Args:
+        trials: Columns `mmacs`, `val_accuracy` and `pareto` (whether none is cheaper and better).
+        title: Of the figure.
+        path: PNG file to write.
+    """
+    figure, axes = plt.subplots(figsize=(6.4, 4), layout="constrained")
+    front = trials[trials["pareto"]].sort_values("mmacs")
+    others = trials[~trials["pareto"]]
+    axes.plot(others["mmacs"], others["val_accuracy"], "x", color="grey", label="other trials")
+    axes.step(
+        front["mmacs"],
+        front["val_accuracy"],
+        "o-",
+        color="black",
+        where="post",
+        label="Pareto front: none cheaper and better",
+    )
+    axes.set(title=title, xlabel="million multiply-accumulates a face", xscale="log")
+    axes.set(ylabel="validation accuracy (share right)")
+    axes.legend(loc="lower right")
+    _save(figure, path)
+
+
 def _save(figure: plt.Figure, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     # Matplotlib would stamp its version into the file, and DVC would see a new picture.

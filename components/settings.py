@@ -132,7 +132,10 @@ class BalanceSettings(Section):
 
 
 class SearchSettings(Section):
+    space: Literal["article", "wide"]
+    oracle: Literal["random", "hyperband", "bayesian"]
     trials: Count
+    minutes: Positive | None
     epochs: Count
     batch_size: BatchSize
     learning_rate: Positive
@@ -201,6 +204,14 @@ class EnsembleSettings(Section):
     seed: Seed
 
 
+class BaselineSettings(Section):
+    member: str
+    components: Count
+    words: Annotated[int, Field(ge=2)]
+    bootstrap: Annotated[int, Field(ge=100)]
+    seed: Seed
+
+
 class PackageSettings(Section):
     name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]*$")]
     parity_tolerance: Positive
@@ -217,6 +228,7 @@ class Params(Section):
     design: dict[str, DesignSettings]
     train: TrainSection
     ensemble: EnsembleSettings
+    baseline: BaselineSettings
     package: PackageSettings
 
     @model_validator(mode="after")
@@ -229,6 +241,15 @@ class Params(Section):
                         f"ensemble.members names {name!r}, which {section} does not have "
                         f"(it has {', '.join(known)})"
                     )
+        return self
+
+    @model_validator(mode="after")
+    def _the_baseline_uses_a_member(self) -> "Params":
+        if self.baseline.member not in self.ensemble.members:
+            raise ValueError(
+                f"baseline.member is {self.baseline.member!r}, which ensemble.members does not "
+                f"name (it has {', '.join(self.ensemble.members)})"
+            )
         return self
 
 

@@ -91,16 +91,17 @@ def step_run(step: str, parameters: dict[str, Any]) -> Iterator["StepRun"]:
     }
     parent = _parent(client, experiment, tags, flat)
     mlflow.set_experiment(experiment_id=experiment)
-    with mlflow.start_run(run_id=parent), mlflow.start_run(run_name=step, nested=True):
+    with mlflow.start_run(run_id=parent), mlflow.start_run(run_name=step, nested=True) as own:
         mlflow.set_tags(tags | {"mien.step": step})
-        yield StepRun(parent)
+        yield StepRun(parent, own)
 
 
 class StepRun:
     """The MLflow run of one step, open while the step works."""
 
-    def __init__(self, parent: str) -> None:
+    def __init__(self, parent: str, own: mlflow.ActiveRun) -> None:
         self.parent = parent
+        self.own = own
 
     def parameters(self, values: dict[str, Any]) -> None:
         """Logs the step's own settings, nested or flat."""
@@ -112,13 +113,20 @@ class StepRun:
 
     def trial(self, trial: "Trial") -> None:
         """Logs a finished trial of the search as a run nested below this one."""
-        with mlflow.start_run(run_name=f"trial {trial.name}", nested=True):
-            mlflow.log_params({"head": trial.architecture["head"]})
-            for number, block in enumerate(trial.architecture["blocks"], start=1):
-                mlflow.log_params(flatten(block, f"block{number}."))
+        # Named, since the thread that a chief hears its workers in knows of no open run.
+        place = {
+            "parent_run_id": self.own.info.run_id,
+            "experiment_id": self.own.info.experiment_id,
+        }
+        with mlflow.start_run(run_name=f"trial {trial.name}", nested=True, **place):
+            for key, value in trial.architecture.items():
+                parts = value if isinstance(value, list) else []
+                mlflow.log_params({} if parts else {key: value})
+                for number, part in enumerate(parts, start=1):
+                    mlflow.log_params(flatten(part, f"{key.removesuffix('s')}{number}."))
             mlflow.log_metrics({"parameters": trial.parameters, "mmacs": trial.mmacs})
-            for epoch, figures in enumerate(trial.curve, start=1):
-                self.epoch(epoch, figures)
+            for figures in trial.curve:
+                self.epoch(int(figures["epoch"]), figures)
 
     def metrics(self, metrics: dict[str, float]) -> None:
         """Logs the step's metrics."""

@@ -1,26 +1,26 @@
-"""The article's space under Keras Tuner: what a trial draws, how it is fitted and told.
+"""A space under Keras Tuner: how a trial's network is built, fitted and reported.
 
-`components.search` runs it. The article draws at random and takes what comes; here a draw that
-costs more than the budget allows is thrown back before anything is trained.
+`components.search` runs it, in one process or as one of several workers.
 """
 
+import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import keras
 import keras_tuner
 import pandas as pd
-from keras_tuner.engine.trial import TrialStatus
 
 from components import models
 from components.batches import Batches, EpochClock
 from components.cost import macs
+from components.errors import InputError
 from components.models import searched
+from components.outputs import write_text
 from components.recipe import VERBOSITY, compile_model
 from components.settings import SearchSettings
-
-MOST_DRAWS = 500  # before the search gives up on finding a network it can afford
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,8 @@ class Trial:
         architecture: What `components.models.searched.build` takes.
         parameters: Of the network.
         mmacs: Millions of multiply-accumulates a face.
-        curve: For each epoch its `loss`, `accuracy`, `val_loss` and `val_accuracy`.
+        curve: For each epoch its number `epoch`, from 1, `loss`, `accuracy`, `val_loss` and
+            `val_accuracy`. A trial that Hyperband promoted begins where its forerunner ended.
     """
 
     name: str
@@ -41,12 +42,26 @@ class Trial:
     mmacs: float
     curve: list[dict[str, float]]
 
+    @property
+    def val_accuracy(self) -> float:
+        """Of the best epoch."""
+        return max(epoch["val_accuracy"] for epoch in self.curve)
+
+    def write(self, reports: Path) -> None:
+        """Writes the trial to a folder, which workers and chief share."""
+        write_text(reports / f"{self.name}.json", json.dumps(asdict(self)) + "\n")
+
+    @classmethod
+    def read(cls, reports: Path, name: str) -> "Trial":
+        """Reads what `write` wrote."""
+        return cls(**json.loads((reports / f"{name}.json").read_text(encoding="utf-8")))
+
 
 OnTrial = Callable[[Trial], None]
 
 
-class ArticleSpace(keras_tuner.HyperModel):
-    """Builds and fits what a trial draws from the article's space."""
+class Space(keras_tuner.HyperModel):
+    """Builds and fits what a trial draws from the article's space or the wide one."""
 
     def __init__(
         self,
@@ -61,6 +76,10 @@ class ArticleSpace(keras_tuner.HyperModel):
         self.val_batches = val_batches
         self.settings = settings
 
+    def architecture(self, hp: keras_tuner.HyperParameters) -> dict[str, Any]:
+        """Returns what `components.models.searched.build` takes."""
+        return searched.sample(hp, self.settings.space)
+
     def network(self, hp: keras_tuner.HyperParameters) -> keras.Model:
         """Returns the uncompiled network."""
         return models.build(
@@ -68,11 +87,11 @@ class ArticleSpace(keras_tuner.HyperModel):
             self.shape,
             self.train_batches.targets.shape[1],
             self.settings.input_size,
-            architecture=searched.sample(hp),
+            architecture=self.architecture(hp),
         )
 
     def declare_hyperparameters(self, hp: keras_tuner.HyperParameters) -> None:
-        searched.sample(hp)
+        self.architecture(hp)
 
     def affordable(self, values: dict[str, Any]) -> bool:
         """Whether the network of these hyperparameters costs at most `max_mmacs`."""
@@ -99,73 +118,73 @@ class ArticleSpace(keras_tuner.HyperModel):
         callbacks: list[keras.callbacks.Callback],
         **kwargs: Any,
     ) -> keras.callbacks.History:
+        # Hyperband says from which epoch to which; the schedule is that of a whole training.
+        first = hp.values.get("tuner/initial_epoch", 0)
+        model.optimizer.iterations.assign(first * len(self.train_batches))
         return model.fit(
             self.train_batches,
             validation_data=self.val_batches,
-            epochs=self.settings.epochs,
+            initial_epoch=first,
+            epochs=hp.values.get("tuner/epochs", self.settings.epochs),
             callbacks=[*callbacks, EpochClock(self.train_batches)],
             shuffle=False,  # the batches shuffle themselves, as the seed says
             verbose=VERBOSITY,
         )
 
 
-class AffordableRandomOracle(keras_tuner.oracles.RandomSearchOracle):
-    """Random search among the networks that a budget allows.
-
-    Attributes:
-        passed_over: Draws that cost too much.
-    """
-
-    def __init__(self, affordable: Callable[[dict[str, Any]], bool], **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.affordable = affordable
-        self.passed_over = 0
-
-    def populate_space(self, trial_id: str) -> dict[str, Any]:
-        for _ in range(MOST_DRAWS):
-            drawn = super().populate_space(trial_id)
-            if drawn["status"] != TrialStatus.RUNNING or self.affordable(drawn["values"]):
-                return drawn
-            self.passed_over += 1
-        return {"status": TrialStatus.STOPPED, "values": None}
-
-    def get_state(self) -> dict[str, Any]:
-        return super().get_state() | {"passed_over": self.passed_over}
-
-    def set_state(self, state: dict[str, Any]) -> None:
-        super().set_state(state)
-        self.passed_over = state["passed_over"]
-
-
 class ReportingTuner(keras_tuner.Tuner):
-    """A tuner that tells what each trial did.
+    """A tuner that writes down what each trial did.
 
     Keras Tuner's own MLflow callback collides with itself from the second trial on.
     """
 
-    def __init__(self, space: ArticleSpace, on_trial: OnTrial, **kwargs: Any) -> None:
+    def __init__(self, space: Space, reports: Path, **kwargs: Any) -> None:
         super().__init__(hypermodel=space, **kwargs)
-        self.on_trial = on_trial
+        self.reports = reports
 
     def run_trial(self, trial: Any, *args: Any, **kwargs: Any) -> list[keras.callbacks.History]:
         histories = super().run_trial(trial, *args, **kwargs)
         model = self.hypermodel.network(trial.hyperparameters)
-        self.on_trial(
-            Trial(
-                name=trial.trial_id,
-                architecture=searched.sample(trial.hyperparameters),
-                parameters=model.count_params(),
-                mmacs=macs(model) / 1e6,
-                curve=pd.DataFrame(histories[0].history).to_dict("records"),
-            )
+        curve = pd.DataFrame(histories[0].history)
+        curve.insert(0, "epoch", [epoch + 1 for epoch in histories[0].epoch])
+        self.report = Trial(
+            name=trial.trial_id,
+            architecture=self.hypermodel.architecture(trial.hyperparameters),
+            parameters=model.count_params(),
+            mmacs=macs(model) / 1e6,
+            curve=curve.to_dict("records"),
         )
+        self.report.write(self.reports)
         return histories
+
+    def on_search_begin(self) -> None:
+        self.save()  # so that even a first trial that is killed is known
 
     def on_trial_end(self, trial: Any) -> None:
         super().on_trial_end(trial)
-        # The last line of a failed trial's message is the error's own.
-        outcome = (trial.message or "").strip().rsplit(": ", 1)[-1]
-        if trial.score is not None:
-            outcome = f"validation accuracy {trial.score:.3f}"
-        done, most = len(self.oracle.trials), self.oracle.max_trials
-        print(f"Trial {done} of {most}: {outcome}", flush=True)
+        if trial.message:  # of which the last line is the error's own
+            outcome = trial.message.strip().rsplit(": ", 1)[-1]
+        else:
+            outcome = f"validation accuracy {self.report.val_accuracy:.3f}"
+        number = int(trial.trial_id) + 1
+        print(f"Trial {number} of {self.oracle.max_trials}: {outcome}", flush=True)
+
+    def reload(self) -> None:
+        try:
+            super().reload()
+        except (ValueError, KeyError, RuntimeError) as error:
+            raise InputError(
+                f"{self.project_dir} does not hold the state of this search ({error}); remove it "
+                "to start over."
+            ) from error
+
+    def _build_hypermodel(self, hp: keras_tuner.HyperParameters) -> keras.Model:
+        model = super()._build_hypermodel(hp)
+        if "tuner/trial_id" in hp.values:  # promoted by Hyperband: goes on with its weights
+            model.load_weights(self._get_checkpoint_fname(hp.values["tuner/trial_id"]))
+        return model
+
+    def _get_tuner_fname(self) -> str:
+        # By process alone, so that workers may take up what one process has begun, and back.
+        name = self.tuner_id if self._is_worker() else "search"
+        return str(Path(self.project_dir) / f"{name}.json")

@@ -23,8 +23,8 @@ from components.metrics import read
 from serving.engine import Engine, read_manifest
 
 MEMBERS = ["mini_xception", "searched"]
-STEPS = ["ingest", "clean", "balance", "datacard", "search", "design", "ensemble", "package"]
-STEPS += [f"train {member}" for member in MEMBERS]
+STEPS = ["ingest", "clean", "balance", "datacard", "search", "design", "ensemble"]
+STEPS += ["baseline", "package", *(f"train {member}" for member in MEMBERS)]
 
 
 def change(path: Path, **values: object) -> None:

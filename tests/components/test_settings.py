@@ -73,6 +73,8 @@ def test_a_misspelt_key_is_named_with_its_nearest_neighbour(tmp_path, key, renam
     [
         ("search.trials", "a dozen", "search.trials is 'a dozen': input should be a valid integer"),
         ("search.trials", 0, "search.trials is 0: input should be greater than or equal to 1"),
+        ("search.oracle", "grid", "search.oracle is 'grid': input should be 'random', 'hyperband'"),
+        ("search.minutes", 0, "search.minutes is 0: input should be greater than 0"),
         ("ingest.strict", 1, "ingest.strict is 1: input should be a valid boolean"),
         ("ingest.split.val", 0, "ingest.split.val is 0: input should be greater than 0"),
         ("ingest.colour", "red", "ingest.colour is 'red': input should be 'grey' or 'rgb'"),
@@ -110,6 +112,11 @@ def test_a_missing_key_is_named(tmp_path):
 def test_a_member_without_network_or_recipe_is_named(tmp_path, section):
     said = refusal(tmp_path, f"{section}.vggface2")
     assert f"ensemble.members names 'vggface2', which {section} does not have" in said
+
+
+def test_a_baseline_on_a_network_that_is_not_trained_is_named(tmp_path):
+    said = refusal(tmp_path, "baseline.member", value="resnet")
+    assert "baseline.member is 'resnet', which ensemble.members does not name (it has" in said
 
 
 def test_broken_yaml_is_told_with_its_line(tmp_path):
