@@ -4,7 +4,7 @@ In: the face set, and `kept.parquet` of `clean`. Out:
 
 - `training.parquet`, one line a training example: `row` (int64; below N an index into
   `faces.npy`, repeated where a face is oversampled, from N on into the synthetic faces), `label`
-  (int8) and `weight` (float32, mean 1);
+  (int8), `weight` (float32, mean 1), and of soft targets `target_{class}`;
 - where the method makes faces, `synthetic.npy` (M, H, W) uint8 and `synthetic.parquet`: `method`,
   `label`, and what each was made of, `one` and `other` (rows as above; -1 for none) and the
   `share` of the other;
@@ -21,7 +21,7 @@ from components import sheets
 from components.augment import augment
 from components.data.disk import reading
 from components.data.faces import FaceSet, write_images
-from components.data.labels import LABEL_SETS
+from components.data.labels import LABEL_SETS, TARGET
 from components.data.synthetic import FILE, Joined
 from components.errors import InputError
 from components.outputs import replacing
@@ -51,7 +51,7 @@ def balance(faces: Path, kept: Path, out: Path, settings: BalanceSettings) -> di
     images = FaceSet.open(faces).images
     table = _kept(kept / "kept.parquet")
     names = LABEL_SETS[table.attrs["label_set"]]
-    before = table.loc[table["split"] == "train", ["row", "label"]].reset_index(drop=True)
+    before = table[table["split"] == "train"].drop(columns="split").reset_index(drop=True)
     examples = before.assign(weight=np.float32(1))
     made = Made(images)
     for method in settings.method:
@@ -157,33 +157,45 @@ def _interpolated(
     from components.interpolation import mix, recipes  # imports imbalanced-learn
 
     rows, images = examples["row"].to_numpy(), made.all
+    targets = examples[_targets(examples)]
     labels = examples["label"].to_numpy()
     table = recipes(method, labels, lambda p: images[rows[p]], settings.neighbours, settings.seed)
+    # What is a share of the way to another face aims at that share of its target.
+    own, share = targets.to_numpy(), table["share"].to_numpy(np.float32)[:, None]
+    blend = (1 - share) * own[table["one"]] + share * own[table["other"]]
     table = table.assign(method=method, one=rows[table["one"]], other=rows[table["other"]])
     faces = np.empty((len(table), *made.faces.shape[1:]), np.uint8)
     for start in range(0, len(table), _CHUNK):
         part = table.iloc[start : start + _CHUNK]
         one, other = (images[part[name].to_numpy()] for name in ("one", "other"))
         faces[start : start + _CHUNK] = mix(one, other, part["share"].to_numpy())
-    return made.add(faces, table[["method", "label", "one", "other", "share"]])
+    more = made.add(faces, table[["method", "label", "one", "other", "share"]])
+    return more.assign(**dict(zip(targets, blend.T, strict=True)))
 
 
 def _augmented(examples: pd.DataFrame, made: Made, settings: BalanceSettings) -> pd.DataFrame:
     rarest = examples["label"].value_counts().idxmin()
-    own = examples.loc[examples["label"] == rarest, "row"].to_numpy()
-    rows = np.tile(own, settings.minority_times - 1)
+    own = examples[examples["label"] == rarest]
+    own = pd.concat([own] * (settings.minority_times - 1), ignore_index=True)
+    rows = own["row"].to_numpy()
     rng = np.random.default_rng(settings.seed)
     changed = augment(made.all[rows], settings.augment, rng)
     columns = {"method": "augment_minority", "label": rarest, "one": rows, "other": -1}
     table = pd.DataFrame(columns | {"share": 0.0})
-    return made.add(np.rint(changed).astype(np.uint8), table)
+    more = made.add(np.rint(changed).astype(np.uint8), table)
+    return more.join(own[_targets(own)])
+
+
+def _targets(table: pd.DataFrame) -> list[str]:
+    return [name for name in table if name.startswith(TARGET)]
 
 
 def _kept(path: Path) -> pd.DataFrame:
     if not path.is_file():
         raise InputError(f"{path} is missing; run the clean step first.")
     with reading(path):
-        return pd.read_parquet(path, columns=["row", "split", "label"])
+        table = pd.read_parquet(path)
+        return table[["row", "split", "label", *_targets(table)]]
 
 
 def _metrics(names: tuple[str, ...], before: pd.DataFrame, after: pd.DataFrame) -> dict[str, float]:

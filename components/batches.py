@@ -8,6 +8,7 @@ import pandas as pd
 
 from components.augment import augment
 from components.data.faces import FaceSet
+from components.data.labels import TARGET
 from components.data.synthetic import Joined, training_images
 from components.settings import AugmentSettings
 
@@ -119,15 +120,16 @@ def training_batches(
         most: If there are more examples, a random sample of so many is used.
 
     Returns:
-        Shuffled, augmented batches of one size.
+        Shuffled, augmented batches of one size; with soft targets, if `clean` made them.
     """
     sample = pd.read_parquet(training / "training.parquet")
     if most is not None and len(sample) > most:
         sample = sample.sample(most, random_state=seed)
+    soft = sample.filter(regex=f"^{TARGET}").to_numpy(np.float32)
     return Batches(
         training_images(face_set.images, training),
         sample["row"].to_numpy(),
-        one_hot(sample["label"].to_numpy(), classes),
+        soft if soft.size else one_hot(sample["label"].to_numpy(), classes),
         weights=sample["weight"].to_numpy(np.float32),
         batch_size=batch_size,
         augmentation=augmentation,

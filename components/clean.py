@@ -7,8 +7,8 @@ Out, in one folder:
 
 - `kept.parquet`: `row` (int64, index into `faces.npy`), `id`, `split`, `label` (int8, in
   the label set that the frame's `attrs["label_set"]` names), `leaked` (bool: a validation
-  or test face with a byte-identical copy in the training split as published) and the
-  `vote_*` columns, if there are votes;
+  or test face with a byte-identical copy in the training split as published), the `vote_*`
+  columns, if there are votes, and with soft targets `target_{class}` (float32, sum 1);
 - `quarantine.csv`: `row, id, split, label, reason, score, partner, action, comment`;
 - `sheets/{reason}.png`: what was dropped, beside its partner if it has one, 100 findings each;
 - `report.html`: all of that on one page, for the reviewer.
@@ -26,7 +26,15 @@ from components.cleaning.report import write_report
 from components.cleaning.verdict import REASONS, Evidence, Verdict, judge
 from components.data.copies import copy_groups, first_of_group, values_per_group
 from components.data.faces import TABLE, VOTE_FIELDS, FaceSet
-from components.data.labels import LABEL_SETS, NO_LABEL, SPLITS, ferplus, not_a_face
+from components.data.labels import (
+    LABEL_SETS,
+    NO_LABEL,
+    SPLITS,
+    TARGET,
+    ferplus,
+    not_a_face,
+    vote_shares,
+)
 from components.errors import InputError
 from components.outputs import replacing
 from components.settings import CleanSettings
@@ -64,6 +72,8 @@ def clean(faces: Path, out: Path, settings: CleanSettings) -> dict[str, float]:
 
     leaked = ~evidence.training & (first_of_group(evidence.groups, evidence.training) >= 0)
     kept = _kept(table, labels, leaked, verdict, settings.label_set)
+    if settings.targets == "soft":
+        kept = kept.assign(**_targets(face_set.votes, labels, decisions, settings, kept["row"]))
     _check_classes(faces / TABLE, kept, names)
     quarantine = _quarantine(table, labels, verdict, decisions, names)
     metrics = _found(table, evidence, settings) | _outcome(table, verdict, kept, leaked)
@@ -161,6 +171,20 @@ def _kept(
     kept = kept[["row", "id", "split", "label", "leaked", *votes]]
     kept.attrs["label_set"] = label_set
     return kept
+
+
+def _targets(
+    votes: np.ndarray,
+    labels: np.ndarray,
+    decisions: Decisions,
+    settings: CleanSettings,
+    rows: pd.Series,
+) -> dict[str, np.ndarray]:
+    """The columns of the vote distribution; a reviewer's label outdoes all votes."""
+    counted = np.where(decisions.relabelled[:, None] == NO_LABEL, votes, 0)
+    shares = vote_shares(settings.rule, counted, labels)[rows]
+    names = LABEL_SETS[settings.label_set]
+    return {f"{TARGET}{name}": share for name, share in zip(names, shares.T, strict=True)}
 
 
 def _check_classes(path: Path, kept: pd.DataFrame, names: tuple[str, ...]) -> None:

@@ -12,13 +12,16 @@ import numpy as np
 import pandas as pd
 
 from components import plots, sheets
+from components.cleaning.report import TITLES
+from components.data.blocks import CONVERSIONS, REASONS
 from components.data.disk import reading
 from components.data.faces import FaceSet
-from components.data.labels import LABEL_SETS, SPLITS
+from components.data.labels import LABEL_SETS, SPLITS, TARGET
 from components.errors import InputError
 from components.outputs import replacing
 from components.pages import page, picture
 
+REJECTED, CONVERTED = "rejected.csv", "converted.csv"  # of `ingest`
 _SAMPLES = 10  # faces of each class
 _CHUNK = 1024  # faces looked at together
 
@@ -56,7 +59,8 @@ def datacard(faces: Path, kept: Path, training: Path, out: Path, figures: Path) 
     }
     body = "\n".join(
         [
-            _size(face_set, steps),
+            _size(face_set, steps, table.attrs["label_set"], table.filter(like=TARGET).size > 0),
+            _read_in(faces),
             _findings(quarantine),
             _pictures(measures, face_set.table["split"]),
             _samples(face_set.images, table, names),
@@ -103,33 +107,62 @@ def _counts(table: pd.DataFrame, names: tuple[str, ...]) -> pd.DataFrame:
     return counts.reindex(index=present, columns=SPLITS, fill_value=0)
 
 
-def _size(face_set: FaceSet, steps: dict[str, pd.DataFrame]) -> str:
+def _size(face_set: FaceSet, steps: dict[str, pd.DataFrame], label_set: str, soft: bool) -> str:
     height, width, channels = face_set.shape
-    tables = []
-    for step, counts in steps.items():
-        whole = pd.concat([counts, counts.sum().to_frame("all").T])
-        tables.append(f"<h3>After {step}</h3>{whole.to_html(border=0)}")
     training = pd.DataFrame({step: counts["train"] for step, counts in steps.items()})
-    if steps["ingest"].index.equals(steps["clean"].index):
-        drawn = training
-    else:  # two label sets do not go into one picture
-        drawn = training.loc[steps["clean"].index, ["clean", "balance"]]
+    tables = [list(steps)]
+    if not steps["ingest"].index.equals(steps["clean"].index):
+        # Two label sets do not go into one picture, nor into one table.
+        training = training.loc[steps["clean"].index, ["clean", "balance"]]
+        tables = [["ingest"], ["clean", "balance"]]
     return (
         f"<p>{len(face_set.images):,} faces of {height} × {width} pixels, "
-        f"{'grey' if channels == 1 else 'colour'}.</p>"
+        f"{'grey' if channels == 1 else 'colour'}; label set {label_set} after clean"
+        f"{', the votes as soft targets' if soft else ''}.</p>"
         "<h2>Faces of each class and split</h2>"
-        + _figure("Training faces of each class", plots.counts, drawn)
-        + "".join(tables)
+        + _figure("Training faces of each class", plots.counts, training)
+        + "".join(_class_table({f"after {step}": steps[step] for step in part}) for part in tables)
     )
+
+
+def _class_table(steps: dict[str, pd.DataFrame]) -> str:
+    counts = pd.concat(steps, axis=1)
+    whole = pd.concat([counts, counts.sum().to_frame("all").T]).rename_axis(columns=(None, None))
+    return whole.map("{:,}".format).to_html(border=0)
+
+
+def _read_in(faces: Path) -> str:
+    """What `ingest` left out, and what it changed to be able to use it."""
+    parts = []
+    for name, column, said, meaning in (
+        (REJECTED, "reason", "Left out, as they cannot be used", REASONS),
+        (CONVERTED, "conversion", "Used after a change", CONVERSIONS),
+    ):
+        if not (faces / name).is_file():
+            continue
+        with reading(faces / name):
+            table = pd.read_csv(faces / name, dtype=str, keep_default_na=False)
+        if len(table):
+            places = zip(table["file"], table["line"], strict=True)
+            table["first"] = [f"{file}, line {line}" if line else file for file, line in places]
+            listed = table.groupby(column)["first"].agg(["size", "first"])
+            listed.insert(0, "meaning", listed.index.map(meaning))
+            listed = listed.rename(columns={"size": "number", "first": "the first of them"})
+            parts.append(f"<p>{said}; all are in <code>{name}</code>.</p>")
+            parts.append(listed.rename_axis(None).to_html(border=0))
+    return "<h2>Reading</h2>" + ("".join(parts) or "<p>Everything could be used as it is.</p>")
 
 
 def _findings(quarantine: pd.DataFrame) -> str:
     if quarantine.empty:
         return "<h2>Findings</h2><p>Nothing was found amiss.</p>"
     table = pd.crosstab(quarantine["reason"], [quarantine["action"], quarantine["split"]])
+    columns = [(a, s) for a in ("dropped", "flagged", "kept") for s in SPLITS if (a, s) in table]
+    table = table.loc[[reason for reason in TITLES if reason in table.index], columns]
+    table = table.rename(index=TITLES).rename_axis(index=None, columns=(None, None))
     return (
-        "<h2>Findings</h2><p>Non-faces, copies, leaks and doubtful labels by what followed from "
-        "them; the report of clean shows them.</p>" + table.to_html(border=0)
+        "<h2>Findings</h2><p>Non-faces, copies, leaks and doubtful labels, by what followed from "
+        "them; the report of clean shows them.</p>" + table.map("{:,}".format).to_html(border=0)
     )
 
 
@@ -139,12 +172,12 @@ def _pictures(measures: pd.DataFrame, split: pd.Series) -> str:
         "contrast": ("Contrast", "standard deviation of the grey levels", 128),
         "vote_entropy": ("Disagreement of the taggers", "entropy of a face's votes (bits)", 3.4),
     }
-    parts = ["<h2>Distributions</h2>"]
+    parts = ["<h2>Distributions</h2><div>"]
     for name in measures:
         title, unit, largest = shown[name]
         values = {s: measures.loc[split == s, name].to_numpy() for s in SPLITS}
         parts.append(_figure(title, plots.histograms, values, unit, np.linspace(0, largest, 35)))
-    return "".join(parts)
+    return "".join([*parts, "</div>"])
 
 
 def _samples(images: np.ndarray, table: pd.DataFrame, names: tuple[str, ...]) -> str:

@@ -2,9 +2,10 @@
 
 In: any layout that `components/data/readers.py` knows.
 Out: a face set (`components/data/faces.py`) and `rejected.csv`, the rows and pictures left out:
-`file, line, reason, detail`; a header only if there are none. Reasons are those of
-`components/data/blocks.py`. Everything streams to disk; memory holds some hundred pictures,
-and some bytes of each face.
+`file, line, reason, detail`; a header only if there are none. Pictures that were used after a
+change (upright, from CMYK ...) are listed in `converted.csv`, if there are any: `file, line,
+conversion`. Reasons and conversions are those of `components/data/blocks.py`. Everything streams
+to disk; memory holds some hundred pictures, and some bytes of each face.
 """
 
 import csv
@@ -30,6 +31,7 @@ from components.settings import IngestSettings
 
 CLASSES = LABEL_SETS["fer2013"]
 
+REJECTED, CONVERTED = "rejected.csv", "converted.csv"
 _AS_READ = "as-read.arrow"
 _ROW_GROUP = 1 << 12
 
@@ -44,7 +46,8 @@ def ingest(source: Path, out: Path, settings: IngestSettings) -> dict[str, float
             something bad ends the run or is left out.
 
     Returns:
-        `rows`, `faces` and `rejected`, also as `rejected.{reason}`; the number of faces of
+        `rows`, `faces` and `rejected`, also as `rejected.{reason}`; `converted.{conversion}`
+        where there are some; the number of faces of
         each split and class as `train.angry`; and `groups_in_several_splits`, by the data's
         own doing, if there are groups.
 
@@ -54,12 +57,13 @@ def ingest(source: Path, out: Path, settings: IngestSettings) -> dict[str, float
     reader = readers.reader(source, settings)
     with replacing(out) as fresh:
         seen = _Seen(reader, settings.strict)
-        write_images(fresh / IMAGES, seen.pass_on(fresh / _AS_READ, fresh / "rejected.csv"))
+        write_images(fresh / IMAGES, seen.pass_on(fresh))
         if not seen.faces:
             raise InputError(f"{reader.path} has no usable face; put a whole copy there.")
         labels, given, strata, groups = seen.columns()
         split = splits.complete(given, strata, groups, settings.split)
         metrics = _metrics(labels, split, groups, seen.rejected)
+        metrics |= {f"converted.{kind}": count for kind, count in seen.converted.items()}
         if (labels != NO_LABEL).any():  # faces with votes only are for `clean` to check
             _check_classes(reader.path, metrics)
         _write_table(fresh / _AS_READ, fresh / TABLE, split)
@@ -78,14 +82,15 @@ class _Seen:
         self.strict = strict
         self.faces = 0
         self.rejected = Counter()
+        self.converted = Counter()
         self._columns: list[tuple[np.ndarray, ...]] = []
 
-    def pass_on(self, rows: Path, rejected: Path) -> Iterator[np.ndarray]:
+    def pass_on(self, folder: Path) -> Iterator[np.ndarray]:
         """Writes down all of the reader's blocks but the images, which it yields."""
         total = self.reader.count()
         with (
-            rows.open("wb") as rows_file,
-            rejected.open("w", encoding="utf-8", newline="") as rejected_file,
+            (folder / _AS_READ).open("wb") as rows_file,
+            (folder / REJECTED).open("w", encoding="utf-8", newline="") as rejected_file,
             tqdm(total=total, desc="ingest", unit=" faces", disable=None) as progress,
         ):
             faults = csv.writer(rejected_file, lineterminator="\n")
@@ -96,6 +101,7 @@ class _Seen:
                     raise self._refusal(block.faults[0])
                 faults.writerows((f.file, f.line, f.reason, f.detail) for f in block.faults)
                 self.rejected.update(fault.reason for fault in block.faults)
+                self._convert(folder / CONVERTED, block.conversions)
                 progress.update(len(block.images) + len(block.faults))
                 if len(block.images):
                     batches = batches or pa.ipc.new_stream(rows_file, block.table.schema)
@@ -104,6 +110,14 @@ class _Seen:
                     yield block.images
             if batches:
                 batches.close()
+
+    def _convert(self, path: Path, conversions: list[tuple[str, int | None, str]]) -> None:
+        if conversions:
+            with path.open("a", encoding="utf-8", newline="") as file:
+                lines = csv.writer(file, lineterminator="\n")
+                lines.writerows([] if self.converted else [("file", "line", "conversion")])
+                lines.writerows(conversions)
+        self.converted.update(kind for *_, kind in conversions)
 
     def _remember(self, table: pa.RecordBatch) -> None:
         self.faces += len(table)

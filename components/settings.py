@@ -83,6 +83,7 @@ class IngestSettings(Section):
 class CleanSettings(Section):
     label_set: Literal["fer2013", "ferplus"]
     rule: Literal["report", "named", "majority"]
+    targets: Literal["hard", "soft"]
     non_faces: bool
     blank_std: Annotated[float, Field(ge=0, le=128)]
     duplicates: bool
@@ -97,6 +98,15 @@ class CleanSettings(Section):
     detector: str | None
     detector_confidence: Share
     decisions: str | None
+
+    @model_validator(mode="after")
+    def _soft_targets_are_votes(self) -> "CleanSettings":
+        if self.targets == "soft" and self.label_set != "ferplus":
+            raise ValueError(
+                "clean.targets is soft, for which clean.label_set must be ferplus; FER-2013 has "
+                "one label a face"
+            )
+        return self
 
 
 class AugmentSettings(Section):

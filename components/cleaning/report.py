@@ -15,7 +15,7 @@ from components.pages import page, picture
 
 _SHEET = 100  # findings
 _BY_SCORE = {"near_leak", "near_conflict", "near_copy", "mislabel"}
-_TITLES = {
+TITLES = {
     "reviewer": "Dropped by a reviewer",
     "non_face": "No face, say most taggers",
     "blank": "Blank pictures",
@@ -113,8 +113,8 @@ def _sheet(
 
 def _section(reason: str, count: int, sheet: np.ndarray) -> str:
     return (
-        f"<details open><summary>{_TITLES[reason]} ({reason}, {count} dropped)</summary>"
-        f"{picture(sheets.png(sheet), _TITLES[reason])}</details>"
+        f"<details open><summary>{TITLES[reason]} ({reason}, {count} dropped)</summary>"
+        f"{picture(sheets.png(sheet), TITLES[reason])}</details>"
     )
 
 
@@ -125,7 +125,7 @@ def _counts(quarantine: pd.DataFrame) -> str:
         columns=["dropped", "flagged", "kept"],
         fill_value=0,
     )
-    table.index = [f"{_TITLES[reason]} ({reason})" for reason in table.index]
+    table.index = [f"{TITLES[reason]} ({reason})" for reason in table.index]
     return table.rename_axis(columns=None).to_html(border=0)
 
 

@@ -1,7 +1,7 @@
 """What every reader gives: blocks of faces, and what is wrong with the rows left out."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -25,6 +25,15 @@ REASONS = {
     "animated": "several frames in one file",
     "range": "numbers whose black and white are unknown, as in 32-bit pictures",
     "huge": "more pixels than a photograph has (a decompression bomb)",
+}
+
+# What is done to an unusual picture so that it can be used, by the name that it is counted under.
+CONVERSIONS = {
+    "turned": "brought upright, as its EXIF orientation says",
+    "cmyk": "from CMYK to RGB",
+    "16_bit": "from 16 bits to the high byte of each",
+    "alpha": "without its alpha channel",
+    "first_picture": "the first of several in one file (MPO)",
 }
 
 
@@ -54,11 +63,14 @@ class Block:
         table: n rows, columns as in `components/data/faces.py`; `split` may be null. All
             blocks of a reader have the same schema.
         faults: What was left out near them.
+        conversions: For each picture that was not used as it is, its file, its line as in a
+            fault, and one of `CONVERSIONS`.
     """
 
     images: np.ndarray
     table: pa.RecordBatch
     faults: list[Fault]
+    conversions: list[tuple[str, int | None, str]] = field(default_factory=list)
 
 
 class Reader(Protocol):

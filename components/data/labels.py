@@ -24,6 +24,7 @@ LABEL_SETS: dict[str, tuple[str, ...]] = {
 VOTE_COLUMNS: tuple[str, ...] = (*LABEL_SETS["ferplus"], "unknown", "NF")
 SPLITS: tuple[str, ...] = ("train", "val", "test")
 NO_LABEL = -1
+TARGET = "target_"  # columns of a class distribution that training aims at: target_anger …
 
 _EMOTIONS = len(LABEL_SETS["ferplus"])
 _NOT_A_FACE = VOTE_COLUMNS.index("NF")
@@ -83,6 +84,27 @@ def ferplus(rule: str, votes: np.ndarray, has_name: np.ndarray) -> np.ndarray:
         case "majority":
             return majority(votes)
     raise ValueError(f"{rule!r} is not a FER+ rule")
+
+
+def vote_shares(rule: str, votes: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Soft targets: how the taggers' votes divide among the eight emotions.
+
+    The cross-entropy with them is what Barsoum et al. (2016) train on as *PLD* and *CEL*.
+
+    Args:
+        rule: `majority` does not count single votes, as where it makes labels.
+        votes: (N, 10) integers, columns as in `VOTE_COLUMNS`.
+        labels: (N,) int8; a face without a vote that counts is all its label's.
+
+    Returns:
+        (N, 8) float32 distributions; zeros for a face without label.
+    """
+    counted = np.where(votes > 1, votes, 0) if rule == "majority" else votes
+    counted = counted[:, :_EMOTIONS].astype(np.float32)
+    total = counted.sum(axis=1, keepdims=True)
+    own = np.eye(_EMOTIONS, dtype=np.float32)[labels]
+    shares = np.where(total > 0, counted / np.maximum(total, 1), own)
+    return np.where(labels[:, None] == NO_LABEL, 0, shares).astype(np.float32)
 
 
 def not_a_face(votes: np.ndarray) -> np.ndarray:

@@ -26,7 +26,7 @@ from typing import TypeVar
 
 import numpy as np
 import pyarrow as pa
-from PIL import Image, ImageOps
+from PIL import ExifTags, Image, ImageOps
 
 from components.data.blocks import Block, Fault
 from components.data.disk import reason
@@ -83,9 +83,9 @@ def read_all(listings: Iterable[Listing], size: int, colour: str) -> Iterator[Bl
         A block a listing.
     """
 
-    def attempt(path: Path) -> np.ndarray | UnusableError:
+    def attempt(path: Path) -> tuple[np.ndarray, list[str]] | UnusableError:
         try:
-            return read_picture(path, size, colour)
+            return _read(path, size, colour)
         except UnusableError as bad:
             return bad
 
@@ -99,9 +99,10 @@ def read_all(listings: Iterable[Listing], size: int, colour: str) -> Iterator[Bl
                 for i, one in bad.items()
             ]
             yield Block(
-                images=np.array([results[i] for i in good], np.uint8),
+                images=np.array([results[i][0] for i in good], np.uint8),
                 table=listing.table.take(pa.array(good, pa.int64())) if bad else listing.table,
                 faults=sorted(listing.faults + faults, key=lambda fault: fault.line or 0),
+                conversions=[(*listing.places[i], kind) for i in good for kind in results[i][1]],
             )
 
 
@@ -114,6 +115,11 @@ def read_picture(path: Path, size: int, colour: str) -> np.ndarray:
     Raises:
         UnusableError: If it cannot be used.
     """
+    return _read(path, size, colour)[0]
+
+
+def _read(path: Path, size: int, colour: str) -> tuple[np.ndarray, list[str]]:
+    """The picture, and what of `CONVERSIONS` it took."""
     _check_file(path)
     try:
         with Image.open(path, formats=FORMATS) as image:
@@ -124,7 +130,7 @@ def read_picture(path: Path, size: int, colour: str) -> np.ndarray:
                     "animated", "has several frames; save the one to use as a file of its own"
                 )
             picture = _eight_bits(ImageOps.exif_transpose(image), image.format)
-            return fit(picture[None], size, colour)[0]
+            return fit(picture[None], size, colour)[0], _conversions(image)
     except UnusableError:
         raise
     except Image.DecompressionBombError:
@@ -216,6 +222,17 @@ def _eight_bits(image: Image.Image, made_as: str | None) -> np.ndarray:
     if image.mode in ("1", "L", "LA"):
         return np.asarray(image.convert("L"))
     return np.ascontiguousarray(np.asarray(image.convert("RGB"))[..., ::-1])
+
+
+def _conversions(image: Image.Image) -> list[str]:
+    found = {
+        "turned": image.getexif().get(ExifTags.Base.Orientation, 1) not in (0, 1),
+        "cmyk": image.mode == "CMYK",
+        "16_bit": image.mode.startswith("I"),
+        "alpha": image.has_transparency_data,
+        "first_picture": image.format == "MPO",
+    }
+    return [kind for kind, is_so in found.items() if is_so]
 
 
 def _huge(pixels: str) -> UnusableError:

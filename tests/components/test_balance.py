@@ -167,6 +167,51 @@ def test_methods_follow_one_another(kept):
     assert table["method"].unique().tolist() == ["augment_minority", "smote"]
 
 
+@pytest.mark.parametrize("last", ["random", "smote", "adasyn", "class_weight"])
+def test_every_method_evens_out_what_more_of_the_rarest_class_leaves(kept, last):
+    alone, _ = run(kept, last)
+    metrics, training = run(kept, "augment_minority", last, minority_times=2)
+    before = {"disgust": 4 * 2}
+    assert metrics["after.disgust"] >= before["disgust"]
+    rows = training.loc[training["label"] == 1, "row"]
+    assert rows.nunique() >= before["disgust"]
+    assert metrics["synthetic"] >= alone["synthetic"] or last == "smote"
+    sums = training.groupby("label")["weight"].sum()
+    assert sums.max() / sums.min() < 1.3
+
+
+# --- soft targets ------------------------------------------------------------------------
+
+
+@pytest.fixture
+def soft(kept) -> np.ndarray:
+    """Targets of all faces by row, added to what `clean` leaves."""
+    shares = np.random.default_rng(2).dirichlet(np.ones(2), len(LABELS) + len(HELD_OUT))
+    shares = shares.astype(np.float32)
+    table = pd.read_parquet(kept / "kept.parquet")
+    for place, name in enumerate(("target_happiness", "target_anger")):
+        table[name] = shares[table["row"], place]
+    table.to_parquet(kept / "kept.parquet", index=False)
+    return shares
+
+
+@pytest.mark.parametrize("method", ["none", "random", "class_weight"])
+def test_soft_targets_go_with_their_faces(kept, soft, method):
+    _, training = run(kept, method)
+    targets = training[["target_happiness", "target_anger"]]
+    np.testing.assert_array_equal(targets, soft[training["row"]])
+
+
+@pytest.mark.parametrize("method", ["smote", "adasyn", "augment_minority"])
+def test_the_target_of_a_made_face_is_mixed_as_the_face_is(kept, soft, method):
+    _, training = run(kept, method)
+    _, table = made(kept)
+    new = training.tail(len(table))[["target_happiness", "target_anger"]]
+    share = table["share"].to_numpy()[:, None]
+    expected = (1 - share) * soft[table["one"]] + share * soft[table["other"]]
+    np.testing.assert_allclose(new, expected, atol=1e-6)
+
+
 def test_training_rows_are_read_from_both_arrays(kept):
     run(kept, "smote")
     faces, _ = made(kept)

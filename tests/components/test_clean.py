@@ -6,13 +6,14 @@ import pandas as pd
 import pytest
 
 from components.clean import clean, grey_deviation
-from components.data.labels import VOTE_COLUMNS
+from components.data.labels import LABEL_SETS, VOTE_COLUMNS
 from components.errors import InputError
 from components.settings import CleanSettings
 
 ALL = CleanSettings(
     label_set="fer2013",
     rule="report",
+    targets="hard",
     non_faces=True,
     blank_std=5.0,
     duplicates=True,
@@ -248,6 +249,30 @@ def test_ferplus_labels_come_from_the_votes_which_stay_in_the_table(voted):
     assert kept["label"].tolist() == [row % 8 for row in range(24)]
     assert kept.attrs["label_set"] == "ferplus"
     assert kept["vote_contempt"].tolist() == [10 * (row % 8 == 7) for row in range(24)]
+
+
+def test_hard_targets_add_no_column(voted):
+    _, kept, _ = run(voted, label_set="ferplus")
+    assert not [name for name in kept if name.startswith("target_")]
+
+
+def test_soft_targets_are_the_shares_of_the_votes(voted):
+    row = voted.add("train", label=0)
+    voted.votes.append([0, 6, 2, 0, 0, 0, 0, 0, 1, 1])
+    _, kept, _ = run(voted, label_set="ferplus", targets="soft")
+    targets = kept[[f"target_{name}" for name in LABEL_SETS["ferplus"]]]
+    assert targets.loc[row].tolist() == [0, 0.75, 0.25, 0, 0, 0, 0, 0]
+    np.testing.assert_array_equal(targets.sum(axis=1), 1)
+
+
+def test_a_reviewers_label_outdoes_the_votes(voted, tmp_path):
+    voted.add("train", label=0)
+    voted.votes.append([0, 6, 2, 0, 0, 0, 0, 0, 1, 1])
+    path = tmp_path / "decisions.csv"
+    path.write_text("id,decision,label,comment\nfer0000024,relabel,contempt,\n")
+    _, kept, _ = run(voted, label_set="ferplus", targets="soft", decisions=str(path))
+    assert kept.loc[24, "target_contempt"] == 1
+    assert kept.loc[24, "target_happiness"] == 0
 
 
 def test_the_ferplus_rule_decides_which_faces_exist_in_every_split(voted):

@@ -34,10 +34,12 @@ def folders(tmp_path, make_faces) -> dict[str, Path]:
 def test_the_card_counts_every_step(folders, tmp_path):
     metrics = datacard(**folders, out=tmp_path / "card", figures=tmp_path / "figures")
     text = (tmp_path / "card" / "DATA_CARD.html").read_text()
-    # After ingest, clean and balance; training faces come first in a line.
-    assert re.findall(r"<th>angry</th>\s*<td>(\d+)</td>", text) == ["2", "1", "0"]
-    assert re.findall(r"<th>disgust</th>\s*<td>(\d+)</td>", text) == ["2", "2", "2"]
-    assert re.findall(r"<th>all</th>\s*<td>(\d+)</td>", text) == ["14", "13", "3"]
+    # Training, validation and test after ingest and after clean, training after balance.
+    assert line(text, "angry") == [2, 2, 2, 1, 2, 2, 0]
+    assert line(text, "disgust") == [2, 2, 2, 2, 2, 2, 2]
+    assert line(text, "all") == [14, 14, 14, 13, 14, 14, 3]
+    assert line(text, "Exact copies of validation and test faces") == [1]
+    assert "Everything could be used as it is" in text
     assert text.count("data:image/png") == 5
     assert "http" not in text
     bars = pd.read_csv(tmp_path / "figures" / "classes.csv", index_col="class")["examples"]
@@ -45,6 +47,38 @@ def test_the_card_counts_every_step(folders, tmp_path):
     assert metrics["brightness.train"] == 120
     assert metrics["contrast.test"] == 20
     assert (metrics["vote_entropy.train"], metrics["vote_entropy.test"]) == (0, 1)
+
+
+def test_two_label_sets_stand_in_two_tables(folders, tmp_path):
+    kept = folders["kept"] / "kept.parquet"
+    table = pd.read_parquet(kept).assign(target_neutral=np.float32(1))
+    table.attrs["label_set"] = "ferplus"
+    table.to_parquet(kept)
+    datacard(**folders, out=tmp_path / "card", figures=tmp_path / "figures")
+    text = (tmp_path / "card" / "DATA_CARD.html").read_text()
+    assert line(text, "angry") == [2, 2, 2]
+    assert line(text, "neutral") == [2, 2, 2]
+    assert line(text, "contempt") == [0, 0, 0, 0]
+    assert "label set ferplus after clean, the votes as soft targets" in text
+
+
+def test_what_ingest_left_out_or_changed_is_counted_and_named(folders, tmp_path):
+    rows = ["file,line,reason,detail", "faces.csv,7,empty,has zero bytes", "faces.csv,9,empty,too"]
+    (folders["faces"] / "rejected.csv").write_text("\n".join(rows) + "\n")
+    (folders["faces"] / "converted.csv").write_text("file,line,conversion\na.jpg,,cmyk\n")
+    datacard(**folders, out=tmp_path / "card", figures=tmp_path / "figures")
+    text = (tmp_path / "card" / "DATA_CARD.html").read_text()
+    cells = re.findall(r"<th>(empty|cmyk)</th>" + r"\s*<td>(.*)</td>" * 3, text)
+    assert cells == [
+        ("empty", "a file of zero bytes", "2", "faces.csv, line 7"),
+        ("cmyk", "from CMYK to RGB", "1", "a.jpg"),
+    ]
+
+
+def line(text: str, name: str) -> list[int]:
+    """The numbers of a table's row; of several such rows, those of the first."""
+    cells = re.search(rf"<th>{name}</th>((?:\s*<td>[\d,]+</td>)+)", text)[1]
+    return [int(cell) for cell in re.findall(r"<td>(\d+)</td>", cells)]
 
 
 def test_entropy_is_in_bits():

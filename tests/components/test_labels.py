@@ -64,6 +64,27 @@ def test_majority_counts_past_127():
     assert name(labels.majority(votes(anger=100, disgust=1))) == "anger"
 
 
+def test_soft_targets_are_the_shares_of_the_eight_emotions():
+    row = votes(anger=4, sadness=4, unknown=1, NF=1)
+    shares = labels.vote_shares("report", row, np.array([3], np.int8))
+    assert dict(zip(LABEL_SETS["ferplus"], shares[0].tolist(), strict=True))["anger"] == 0.5
+    assert (shares.sum(), shares.dtype) == (1, np.float32)
+
+
+def test_majority_aims_at_no_single_votes():
+    row = votes(anger=6, sadness=3, fear=1)
+    (report,) = labels.vote_shares("report", row, np.array([4], np.int8))
+    (majority,) = labels.vote_shares("majority", row, np.array([4], np.int8))
+    fear, anger = (LABEL_SETS["ferplus"].index(name) for name in ("fear", "anger"))
+    assert (report[fear], majority[fear]) == (np.float32(0.1), 0)
+    assert majority[anger] == np.float32(6 / 9)
+
+
+def test_a_face_without_counted_votes_is_all_its_labels():
+    shares = labels.vote_shares("named", votes(unknown=10), np.array([0], np.int8))
+    assert shares.tolist() == [[1, 0, 0, 0, 0, 0, 0, 0]]
+
+
 def test_nf_makes_no_face_only_where_it_is_the_most_voted():
     rows = np.concatenate([votes(NF=6, fear=4), votes(NF=5, fear=5), votes(unknown=6, NF=4)])
     assert labels.not_a_face(rows).tolist() == [True, False, False]

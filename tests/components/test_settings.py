@@ -80,6 +80,7 @@ def test_a_misspelt_key_is_named_with_its_nearest_neighbour(tmp_path, key, renam
         ("ingest.colour", "red", "ingest.colour is 'red': input should be 'grey' or 'rgb'"),
         ("ingest.label_map", {"x": "joy"}, "ingest.label_map has 'joy' for 'x', not one of angry"),
         ("ingest.label_map", ["happy"], "ingest.label_map is ['happy']: input should be a valid"),
+        ("clean.targets", "soft", "clean.targets is soft, for which clean.label_set must be ferpl"),
         (
             "balance.method",
             "smoke",

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from components.data.blocks import REASONS
+from components.data.blocks import CONVERSIONS, REASONS
 from components.data.class_folders import ClassFolders
 from components.data.faces import FaceSet
 from components.data.fer2013 import Fer2013
@@ -181,6 +181,47 @@ def test_all_kinds_of_bad_pictures_in_one_set_are_told_apart(folders, lenient, t
     metrics = ingest(folders, tmp_path / "out", lenient)
     assert metrics["faces"] == 42
     assert {r: metrics[f"rejected.{r}"] for _, r in BAD.values()} == {r: 1 for _, r in BAD.values()}
+
+
+def cmyk(path: Path) -> None:
+    Image.new("CMYK", (8, 8), (0, 200, 90, 0)).save(path, "JPEG")
+
+
+def lying(path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.new("L", (8, 8), 9).save(path, "JPEG", exif=exif)
+
+
+UNUSUAL = {
+    "cmyk": cmyk,
+    "turned": lying,
+    "16_bit": lambda path: Image.fromarray(np.full((8, 8), 999, np.uint16)).save(path, "PNG"),
+    "alpha": lambda path: Image.new("RGBA", (8, 8), (9, 9, 9, 99)).save(path, "PNG"),
+    "first_picture": lambda path: Image.new("L", (8, 8), 5).save(
+        path, "MPO", save_all=True, append_images=[Image.new("L", (8, 8), 9)]
+    ),
+}
+
+
+def test_every_conversion_has_a_test():
+    assert set(UNUSUAL) == set(CONVERSIONS)
+
+
+@pytest.mark.parametrize("kind", UNUSUAL)
+def test_an_unusual_picture_is_used_and_named_even_in_a_strict_run(layout, strict, tmp_path, kind):
+    data, picture, place = layout
+    assert "converted" not in " ".join(ingest(data, tmp_path / "out", strict))
+    assert not (tmp_path / "out" / "converted.csv").exists()
+    UNUSUAL[kind](picture)
+    metrics = ingest(data, tmp_path / "out", strict)
+    assert (metrics["faces"], metrics["rejected"]) == (42, 0)
+    assert {key: n for key, n in metrics.items() if "converted" in key} == {f"converted.{kind}": 1}
+    with (tmp_path / "out" / "converted.csv").open(encoding="utf-8") as file:
+        (row,) = csv.DictReader(file)
+    name = place.partition(", ")[0] or str(picture.relative_to(data))
+    assert (row["file"], row["line"]) == (name, place.rpartition(" ")[2])
+    assert row["conversion"] == kind
 
 
 # --- colour and size -----------------------------------------------------------------------
