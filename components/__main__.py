@@ -100,12 +100,15 @@ def design(params: Params, run: "StepRun") -> Metrics:
 
 def train(params: Params, run: "StepRun", member: str) -> Metrics:
     """train one member, from its last checkpoint if there is one"""
-    if member not in params.train.members:
-        known = ", ".join(params.train.members)
-        raise InputError(f"params.yaml: train.members has no {member!r}; it has {known}.")
+    for section, known in (("train.members", params.train.members), ("design", params.design)):
+        if member not in known:
+            raise InputError(
+                f"params.yaml: {section} has no {member!r}; it has {', '.join(known)}."
+            )
     from components.train import train
 
     recipe = params.train.members[member]
+    weights = params.design[member].weights
     out = ARTIFACTS / "train" / member
     run.parameters(recipe.model_dump())
     metrics = train(
@@ -117,6 +120,7 @@ def train(params: Params, run: "StepRun", member: str) -> Metrics:
         recipe,
         classes=LABEL_SETS[params.clean.label_set],
         checkpoints=CHECKPOINTS / "train" / member,
+        weights=Path(weights) if weights else None,
         on_epoch=run.epoch,
     )
     run.artifacts(out / "curves.csv", out / "curves.png")

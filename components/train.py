@@ -19,6 +19,7 @@ from components.outputs import replacing
 from components.plots import training_curves
 from components.recipe import predict
 from components.settings import TrainSettings
+from components.weights import load_pretrained
 
 
 def train(
@@ -31,6 +32,7 @@ def train(
     *,
     classes: tuple[str, ...],
     checkpoints: Path,
+    weights: Path | None = None,
     on_epoch: OnEpoch = lambda epoch, figures: None,
 ) -> dict[str, float]:
     """Trains a member and predicts the validation and test splits with it.
@@ -52,6 +54,7 @@ def train(
         settings: Recipe.
         classes: Names of the classes, in label order.
         checkpoints: Folder for checkpoints; removed when the training succeeds.
+        weights: Published weights that the body starts from, if any.
         on_epoch: Called after each epoch with its number, from 1, and its figures. Epochs
             that a checkpoint spares are reported first.
 
@@ -59,16 +62,19 @@ def train(
         `val.accuracy` and `val.loss` of the epoch that was kept, and its number `epoch`.
 
     Raises:
-        InputError: If an input is missing or the loss is no longer finite.
+        InputError: If an input is missing, the weights do not fit the network, or the loss is
+            no longer finite.
     """
     face_set = FaceSet.open(faces)
     table = pd.read_parquet(kept / "kept.parquet")
-    state = checkpoints / _fingerprint(settings, architecture, faces, kept, training)
+    state = checkpoints / _fingerprint(settings, architecture, weights, faces, kept, training)
     state.mkdir(parents=True, exist_ok=True)
 
     keras.utils.set_random_seed(settings.seed)
     plan = architecture.read_text(encoding="utf-8")
     model = keras.models.model_from_json(plan)
+    if weights is not None:
+        print(load_pretrained(model, model.name, weights))
     train_batches = training_batches(
         face_set,
         training,
@@ -100,10 +106,14 @@ def train(
     }
 
 
-def _fingerprint(settings: TrainSettings, architecture: Path, *inputs: Path) -> str:
-    """Names what a checkpoint belongs to: recipe, network and data."""
+def _fingerprint(
+    settings: TrainSettings, architecture: Path, weights: Path | None, *inputs: Path
+) -> str:
+    """Names what a checkpoint belongs to: recipe, network, its weights at first, and data."""
     digest = hashlib.blake2b(settings.model_dump_json().encode(), digest_size=8)
     digest.update(architecture.read_bytes())
+    if weights is not None and weights.is_file():  # if it is not, loading says so
+        digest.update(weights.read_bytes())
     for folder in inputs:
         for table in sorted(folder.glob("*.parquet")):
             digest.update(table.read_bytes())
