@@ -10,7 +10,8 @@ from components.augment import augment
 from components.data.faces import FaceSet
 from components.data.labels import TARGET
 from components.data.synthetic import Joined, training_images
-from components.settings import AugmentSettings
+from components.mixing import drawn, mix
+from components.settings import AugmentSettings, MixSettings
 
 
 class Batches(keras.utils.PyDataset):
@@ -31,7 +32,9 @@ class Batches(keras.utils.PyDataset):
         weights: (M,) float32 sample weights, ones if `None`.
         batch_size: Faces a batch; in evaluation the last one may be smaller.
         augmentation: How to augment and shuffle; `None` for evaluation: neither.
-        seed: Seed of shuffling and augmentation.
+        mixing: How to mix the faces of a training batch with each other, if at all.
+        draw: Whether training aims at one label, drawn from a face's target anew each epoch.
+        seed: Seed of shuffling, augmentation, mixing and drawing.
     """
 
     def __init__(
@@ -43,6 +46,8 @@ class Batches(keras.utils.PyDataset):
         weights: np.ndarray | None = None,
         batch_size: int,
         augmentation: AugmentSettings | None = None,
+        mixing: MixSettings | None = None,
+        draw: bool = False,
         seed: int = 0,
     ) -> None:
         super().__init__()
@@ -52,6 +57,8 @@ class Batches(keras.utils.PyDataset):
         self.weights = np.ones(len(rows), np.float32) if weights is None else weights
         self.batch_size = batch_size
         self.augmentation = augmentation
+        self.mixing = mixing
+        self.draw = draw
         self.seed = seed
         self.start_epoch(0)
 
@@ -63,13 +70,17 @@ class Batches(keras.utils.PyDataset):
         if self.augmentation is None:
             places = places[places < len(self._order)]
         chosen = self._order[places % len(self._order)]
-        faces = self.images[self.rows[chosen]]
-        if self.augmentation is not None:
-            rng = np.random.default_rng((self.seed, self._epoch, index))
-            faces = augment(faces, self.augmentation, rng)
-        if faces.ndim == 3:
-            faces = faces[..., None]
-        return faces.astype(np.float32, copy=False), self.targets[chosen], self.weights[chosen]
+        faces, targets = self.images[self.rows[chosen]], self.targets[chosen]
+        weights = self.weights[chosen]
+        if self.augmentation is None:
+            return _with_channels(faces).astype(np.float32), targets, weights
+        rng = np.random.default_rng((self.seed, self._epoch, index))
+        faces = _with_channels(augment(faces, self.augmentation, rng))
+        if self.draw:
+            targets = drawn(targets, rng)
+        if self.mixing is not None:
+            return mix(faces, targets, weights, self.mixing, rng)
+        return faces, targets, weights
 
     def start_epoch(self, epoch: int) -> None:
         """Reshuffles for an epoch; `EpochClock` calls it."""
@@ -105,6 +116,8 @@ def training_batches(
     *,
     batch_size: int,
     augmentation: AugmentSettings,
+    mixing: MixSettings | None = None,
+    draw: bool = False,
     seed: int,
     most: int | None = None,
 ) -> Batches:
@@ -116,7 +129,9 @@ def training_batches(
         classes: Number of classes.
         batch_size: Faces a batch.
         augmentation: How to augment.
-        seed: Seed of shuffling and augmentation.
+        mixing: How to mix, if at all.
+        draw: Whether to draw labels from soft targets.
+        seed: Seed of all that is random.
         most: If there are more examples, a random sample of so many is used.
 
     Returns:
@@ -133,6 +148,8 @@ def training_batches(
         weights=sample["weight"].to_numpy(np.float32),
         batch_size=batch_size,
         augmentation=augmentation,
+        mixing=mixing,
+        draw=draw,
         seed=seed,
     )
 
@@ -150,6 +167,10 @@ def evaluation_batches(face_set: FaceSet, table: pd.DataFrame, classes: int) -> 
     """
     targets = one_hot(table["label"].to_numpy(), classes)
     return Batches(face_set.images, table["row"].to_numpy(), targets, batch_size=256)
+
+
+def _with_channels(faces: np.ndarray) -> np.ndarray:
+    return faces[..., None] if faces.ndim == 3 else faces
 
 
 def one_hot(labels: np.ndarray, classes: int) -> np.ndarray:

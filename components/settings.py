@@ -170,6 +170,11 @@ class HeadSettings(Section):
     learning_rate: Positive
 
 
+class MixSettings(Section):
+    method: Literal["mixup", "cutmix"]
+    alpha: Positive
+
+
 class TrainSettings(Section):
     head: HeadSettings | None
     epochs: Count
@@ -182,6 +187,8 @@ class TrainSettings(Section):
     ema: Annotated[float, Field(gt=0, lt=1)] | None
     weight_decay: Annotated[float, Field(ge=0)]
     label_smoothing: Annotated[float, Field(ge=0, lt=1)]
+    draw_labels: bool
+    mix: MixSettings | None
     augment: AugmentSettings
     seed: Seed
 

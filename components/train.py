@@ -81,6 +81,8 @@ def train(
         len(classes),
         batch_size=settings.batch_size,
         augmentation=settings.augment,
+        mixing=settings.mix,
+        draw=settings.draw_labels,
         seed=settings.seed,
     )
     validation = table[table["split"] == "val"]

@@ -24,6 +24,8 @@ SETTINGS = TrainSettings(
     warmup_epochs=0,
     weight_decay=0.001,
     label_smoothing=0.0,
+    draw_labels=False,
+    mix=None,
     augment=STILL,
     seed=0,
 )

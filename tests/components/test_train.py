@@ -14,7 +14,7 @@ from components.batches import Batches, EpochClock, one_hot
 from components.errors import InputError
 from components.fitting import fallen
 from components.recipe import predict
-from components.settings import AugmentSettings, HeadSettings, TrainSettings
+from components.settings import AugmentSettings, HeadSettings, MixSettings, TrainSettings
 from components.train import train
 
 CLASSES = ("angry", "happy", "neutral")
@@ -33,6 +33,8 @@ SETTINGS = TrainSettings(
     warmup_epochs=1,
     weight_decay=0.001,
     label_smoothing=0.1,
+    draw_labels=False,
+    mix=None,
     augment=AUGMENT,
     seed=0,
 )
@@ -120,7 +122,14 @@ def run_until_killed(inputs, folder: Path, settings: TrainSettings = SETTINGS) -
 
 
 @pytest.mark.parametrize(
-    "change", [{}, {"ema": 0.9}, {"schedule": "plateau", "warmup_epochs": 0}], ids=str
+    "change",
+    [
+        {},
+        {"ema": 0.9},
+        {"schedule": "plateau", "warmup_epochs": 0},
+        {"mix": MixSettings(method="cutmix", alpha=1.0), "draw_labels": True},
+    ],
+    ids=lambda change: " ".join(change),
 )
 def test_an_interrupted_training_ends_as_if_it_had_not_been(inputs, tmp_path, change):
     settings = SETTINGS.model_copy(update=change)
