@@ -13,6 +13,7 @@ from scipy.special import softmax
 from sklearn.model_selection import KFold
 
 from components import plots
+from components.data.labels import MIRRORED
 from components.errors import InputError
 from components.metrics import (
     SMALLEST,
@@ -40,7 +41,7 @@ def ensemble(
 
     Args:
         members: For each member, the folder that `train` wrote.
-        out: Folder to write `ensemble.json` (member weights, temperature) and
+        out: Folder to write `ensemble.json` (member weights, temperature, flip) and
             `predictions.parquet` (row, split, label, leaked, a probability a class) to.
         figures: Folder for `confusion.csv`, `reliability.csv` and PNG pictures.
         settings: How to weigh.
@@ -55,7 +56,7 @@ def ensemble(
     Raises:
         InputError: If the members' predictions are not of the same faces.
     """
-    table, probabilities = _read(members, classes)
+    table, probabilities = _read(members, classes, settings.flip)
     labels = table["label"].to_numpy()
     val = (table["split"] == "val").to_numpy()
     candidates = candidate_weights(probabilities[:, val], labels[val])
@@ -88,6 +89,7 @@ def ensemble(
         "weights": dict(zip(members, weights.round(6).tolist(), strict=True)),
         "rule": rule,
         "temperature": round(temperature, 6),
+        "flip": settings.flip,
     }
     with replacing(out) as folder:
         (folder / "ensemble.json").write_text(json.dumps(settled, indent=1) + "\n")
@@ -213,17 +215,23 @@ def _splits(table: pd.DataFrame) -> dict[str, np.ndarray]:
     }
 
 
-def _read(members: dict[str, Path], classes: tuple[str, ...]) -> tuple[pd.DataFrame, np.ndarray]:
+def _read(
+    members: dict[str, Path], classes: tuple[str, ...], flip: bool
+) -> tuple[pd.DataFrame, np.ndarray]:
     """Returns what is the same for all members, and (M, N, C) probabilities."""
+    mirrored = [MIRRORED + name for name in classes]
     tables = {name: pd.read_parquet(path / "predictions.parquet") for name, path in members.items()}
     first = next(iter(tables.values()))
     for name, table in tables.items():
-        if not table["row"].equals(first["row"]) or list(table)[4:] != list(classes):
+        if not table["row"].equals(first["row"]) or list(table)[4:] != [*classes, *mirrored]:
             raise InputError(
                 f"{members[name]} predicts other faces or classes than the first member; "
                 f"run `dvc repro` so that all members are of the same data."
             )
     logits = np.stack([table[list(classes)].to_numpy(np.float64) for table in tables.values()])
+    if flip:
+        logits += np.stack([table[mirrored].to_numpy(np.float64) for table in tables.values()])
+        logits /= 2
     return first[["row", "split", "label", "leaked"]], softmax(logits, axis=-1)
 
 

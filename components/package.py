@@ -64,7 +64,8 @@ def package(
         name: keras.models.load_model(path / "model.keras", compile=False)
         for name, path in members.items()
     }
-    model = join(networks, fitted["weights"], fitted["temperature"], face_set.shape)
+    how = {key: fitted[key] for key in ("weights", "temperature", "flip")}
+    model = join(networks, face_set.shape, **how)
     table = pd.read_parquet(ensemble / "predictions.parquet", columns=["row"])
     rows = table["row"].to_numpy()[:PARITY_FACES]
     examples = face_set.images[rows].reshape(-1, *face_set.shape)
@@ -88,8 +89,9 @@ def package(
             "label_set": label_set,
             "classes": list(classes),
             "input": {"shape": list(face_set.shape), "dtype": "uint8"},
-            "members": fitted["weights"],
-            "temperature": fitted["temperature"],
+            "members": how["weights"],
+            "temperature": how["temperature"],
+            "flip": how["flip"],
             "metrics": scores,
         }
         text = json.dumps(manifest, indent=1) + "\n"
@@ -105,17 +107,20 @@ def package(
 
 def join(
     members: dict[str, keras.Model],
+    shape: tuple[int, int, int],
+    *,
     weights: dict[str, float],
     temperature: float,
-    shape: tuple[int, int, int],
+    flip: bool,
 ) -> keras.Model:
     """Joins members into one network from faces to calibrated probabilities.
 
     Args:
         members: Networks from grey levels to logits.
+        shape: (H, W, C) of the faces.
         weights: Weight of each member, summing to one; members without weight are left out.
         temperature: Divides the log of the mixture.
-        shape: (H, W, C) of the faces.
+        flip: Whether members answer the mean of a face's and its mirror image's logits.
 
     Returns:
         A model from (N, H, W, C) uint8 to (N, classes) float32 probabilities.
@@ -126,6 +131,10 @@ def join(
         network.name = name  # two members of one architecture would share theirs
     # Said outright: Keras exports batch normalisation in training mode otherwise.
     logits = {name: network(levels, training=False) for name, network in members.items()}
+    if flip:
+        mirrored = levels[:, :, ::-1]
+        for name, network in members.items():
+            logits[name] = (logits[name] + network(mirrored, training=False)) / 2
     shares = [
         layers.Softmax(name=f"{name}_probabilities")(logits[name]) * weights[name]
         for name in members

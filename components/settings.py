@@ -216,6 +216,7 @@ class TrainSection(Section):
 
 class EnsembleSettings(Section):
     members: Annotated[list[str], Field(min_length=1)]
+    flip: bool
     weights: Literal["equal", "optimised", "auto"]
     bootstrap: Annotated[int, Field(ge=100)]
     seed: Seed

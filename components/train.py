@@ -13,6 +13,7 @@ import pandas as pd
 from components.archive import save_model
 from components.batches import Batches, evaluation_batches, training_batches
 from components.data.faces import FaceSet
+from components.data.labels import MIRRORED
 from components.fitting import OnEpoch, fit
 from components.head import fit_head
 from components.outputs import replacing
@@ -48,9 +49,10 @@ def train(
         faces: Face set written by `ingest`.
         kept: Folder written by `clean`.
         training: Folder written by `balance`.
-        out: Folder to write `model.keras`, `predictions.parquet` (row, split, label,
-            leaked, and one float32 logit a class) and `curves.csv` and
-            `curves.png` (a line an epoch, with its `phase`: `head` or `all`) to.
+        out: Folder to write `model.keras`, `predictions.parquet` (row, split, label, leaked,
+            and one float32 logit a class, and another of the mirrored face as
+            `mirrored_CLASS`) and `curves.csv` and `curves.png` (a line an epoch, with its
+            `phase`: `head` or `all`) to.
         settings: Recipe.
         classes: Names of the classes, in label order.
         checkpoints: Folder for checkpoints; removed when the training succeeds.
@@ -155,8 +157,11 @@ def _fit_head_once(
 def _predict(
     model: keras.Model, face_set: FaceSet, table: pd.DataFrame, classes: tuple[str, ...]
 ) -> pd.DataFrame:
-    """Returns the logits of every validation and test face."""
+    """Returns the logits of every validation and test face, as it is and mirrored."""
     held_out = table.loc[table["split"] != "train", ["row", "split", "label", "leaked"]]
     batches = evaluation_batches(face_set, held_out, len(classes))
     logits = pd.DataFrame(predict(model, batches), columns=list(classes))
-    return held_out.reset_index(drop=True).join(logits)
+    faces = keras.Input(model.input_shape[1:])
+    mirrored = keras.Model(faces, model(faces[:, :, ::-1], training=False))
+    others = pd.DataFrame(predict(mirrored, batches), columns=[MIRRORED + name for name in classes])
+    return held_out.reset_index(drop=True).join(logits).join(others)

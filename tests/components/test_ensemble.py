@@ -10,7 +10,9 @@ from components.metrics import nll
 from components.settings import EnsembleSettings
 
 CLASSES = ("angry", "happy", "neutral")
-SETTINGS = EnsembleSettings(members=["good", "bad"], weights="auto", bootstrap=100, seed=0)
+SETTINGS = EnsembleSettings(
+    members=["good", "bad"], flip=False, weights="auto", bootstrap=100, seed=0
+)
 
 
 @pytest.fixture
@@ -39,6 +41,8 @@ def members(tmp_path, labels):
             }
         )
         answers = pd.DataFrame(logits(labels, skill, seed), columns=list(CLASSES))
+        mirrored = pd.DataFrame(logits(labels, skill, seed + 10), columns=list(CLASSES))
+        answers = answers.join(mirrored.add_prefix("mirrored_"))
         table.join(answers).to_parquet(folders[name] / "predictions.parquet", index=False)
     return folders
 
@@ -78,6 +82,13 @@ def test_the_plots_have_a_line_a_test_face(members, tmp_path):
     _, _, figures = run(members, tmp_path)
     assert len(pd.read_csv(figures / "confusion.csv")) == 400
     assert {path.name for path in figures.glob("*.png")} == {"confusion.png", "reliability.png"}
+
+
+def test_with_flip_the_mirror_image_has_its_say(members, tmp_path):
+    alone, _, _ = run(members, tmp_path / "alone")
+    both, settled, _ = run(members, tmp_path / "both", SETTINGS.model_copy(update={"flip": True}))
+    assert settled["flip"]
+    assert both["test.accuracy_of.good"] > alone["test.accuracy_of.good"] + 0.02
 
 
 def test_members_of_other_faces_are_refused(members, tmp_path):

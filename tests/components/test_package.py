@@ -52,7 +52,7 @@ def inputs(tmp_path, make_faces):
         network(seed).save(members[name] / "model.keras")
     ensemble = tmp_path / "ensemble"
     ensemble.mkdir()
-    settled = {"weights": WEIGHTS, "temperature": 1.7}
+    settled = {"rule": "equal", "weights": WEIGHTS, "temperature": 1.7, "flip": False}
     (ensemble / "ensemble.json").write_text(json.dumps(settled))
     pd.DataFrame({"row": np.arange(20)}).to_parquet(ensemble / "predictions.parquet")
     faces = make_faces(np.zeros(20), ["test"] * 20)
@@ -65,7 +65,10 @@ def run(inputs, out, settings=SETTINGS):
     )
 
 
-def test_the_graph_answers_as_the_formula_says(inputs, tmp_path):
+@pytest.mark.parametrize("flip", [False, True])
+def test_the_graph_answers_as_the_formula_says(inputs, tmp_path, flip):
+    settled = inputs["ensemble"] / "ensemble.json"
+    settled.write_text(json.dumps(json.loads(settled.read_text()) | {"flip": flip}))
     metrics = run(inputs, tmp_path / "out")
     assert metrics["parity"] < 1e-5
     faces = np.load(inputs["faces"] / "faces.npy")[..., None]
@@ -73,6 +76,8 @@ def test_the_graph_answers_as_the_formula_says(inputs, tmp_path):
     for name, weight in WEIGHTS.items():
         model = keras.models.load_model(inputs["members"][name] / "model.keras")
         logits = predict(model, faces.astype(np.float32))
+        if flip:
+            logits = (logits + predict(model, faces[:, :, ::-1].astype(np.float32))) / 2
         shares = np.exp(logits - logits.max(1, keepdims=True))
         mixed += weight * shares / shares.sum(1, keepdims=True)
     cooled = mixed ** (1 / 1.7)
@@ -112,5 +117,6 @@ def test_a_graph_that_differs_is_not_packaged(inputs, tmp_path):
 
 def test_a_member_without_weight_is_left_out():
     members = {"first": network(0), "second": network(1)}
-    model = join(members, {"first": 1.0, "second": 0.0}, 1.0, (8, 8, 1))
+    weights = {"first": 1.0, "second": 0.0}
+    model = join(members, (8, 8, 1), weights=weights, temperature=1.0, flip=False)
     assert model.count_params() == members["first"].count_params()

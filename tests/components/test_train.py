@@ -89,8 +89,10 @@ def test_the_predictions_are_those_of_the_saved_model(inputs, tmp_path):
     assert list(answers["split"]) == ["val"] * 9 + ["test"] * 10
     model = keras.models.load_model(tmp_path / "out" / "model.keras")
     faces = np.load(inputs["faces"] / "faces.npy")[answers["row"]][..., None]
-    logits = predict(model, faces.astype(np.float32))
-    np.testing.assert_allclose(answers[list(CLASSES)], logits, rtol=1e-5)
+    for prefix, shown in (("", faces), ("mirrored_", faces[:, :, ::-1])):
+        logits = predict(model, shown.astype(np.float32))
+        own = answers[[prefix + name for name in CLASSES]]
+        np.testing.assert_allclose(own, logits, rtol=1e-5, atol=1e-6)
 
 
 def test_a_network_learns_what_can_be_learnt(inputs, tmp_path):
