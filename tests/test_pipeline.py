@@ -49,6 +49,8 @@ def reproduced(clone):
         search__epochs=1,
         search__max_mmacs=300.0,
         train__common__epochs=1,
+        train__members__mini_xception={},
+        train__members__searched={},
         ensemble__members=MEMBERS,
     )
     clone.run("python", "-m", "components", "synthesize")
