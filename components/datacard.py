@@ -13,7 +13,7 @@ import pandas as pd
 
 from components import plots, sheets
 from components.cleaning.report import TITLES
-from components.data.blocks import CONVERSIONS, REASONS
+from components.data.blocks import CONVERSIONS, CONVERTED, REASONS, REJECTED
 from components.data.disk import reading
 from components.data.faces import FaceSet
 from components.data.labels import LABEL_SETS, SPLITS, TARGET
@@ -21,7 +21,6 @@ from components.errors import InputError
 from components.outputs import replacing
 from components.pages import page, picture
 
-REJECTED, CONVERTED = "rejected.csv", "converted.csv"  # of `ingest`
 _SAMPLES = 10  # faces of each class
 _CHUNK = 1024  # faces looked at together
 

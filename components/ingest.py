@@ -22,7 +22,7 @@ import pyarrow.parquet as pq
 from tqdm import tqdm
 
 from components.data import readers, splits
-from components.data.blocks import REASONS, Fault, Reader
+from components.data.blocks import CONVERTED, REASONS, REJECTED, Fault, Reader
 from components.data.faces import IMAGES, TABLE, VOTE_FIELDS, write_images
 from components.data.labels import LABEL_SETS, NO_LABEL, SPLITS
 from components.errors import InputError
@@ -31,7 +31,6 @@ from components.settings import IngestSettings
 
 CLASSES = LABEL_SETS["fer2013"]
 
-REJECTED, CONVERTED = "rejected.csv", "converted.csv"
 _AS_READ = "as-read.arrow"
 _ROW_GROUP = 1 << 12
 

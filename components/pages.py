@@ -12,6 +12,7 @@ body {{ font-family: system-ui, sans-serif; margin: 2rem auto; max-width: 68rem;
 table {{ border-collapse: collapse; margin: 1rem 0 }}
 th, td {{ border-bottom: 1px solid #ccc; padding: .3rem .8rem; text-align: right }}
 th:first-child, td:first-child {{ text-align: left }}
+th[colspan] {{ text-align: center }}
 div {{ display: flex; flex-wrap: wrap; gap: 0 1rem }}
 div p {{ flex: 1 1 28rem; margin: .5rem 0 }}
 img {{ max-width: 100%; border: 1px solid #ccc }}

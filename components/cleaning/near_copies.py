@@ -18,7 +18,7 @@ from PIL import Image
 _HASH = 8  # bits a side
 _RESIZED = 4 * _HASH
 _THUMBNAIL = 8  # pixels a side
-_MARGIN = 0.05  # how much better than their thumbnails two faces may correlate
+_MARGIN = 0.07  # how much better than their thumbnails two faces may correlate
 _CHUNK = 1024
 
 

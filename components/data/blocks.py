@@ -8,6 +8,8 @@ from typing import Protocol
 import numpy as np
 import pyarrow as pa
 
+REJECTED, CONVERTED = "rejected.csv", "converted.csv"  # what `ingest` left out, and changed
+
 # Why a row or a picture cannot be used, by the name that it is counted under.
 REASONS = {
     "misshapen": "a row with more or fewer columns than the header",

@@ -429,6 +429,21 @@ def test_findings_are_scored_against_the_truth(faces, tmp_path):
     assert other
 
 
+def test_labels_made_of_votes_are_not_scored_against_labels_planted_in_fer2013(voted, tmp_path):
+    same, one = voted.add("train", label=1, like=3), voted.add("train", label=0)
+    other = voted.add("train", label=0, like=one)
+    voted.votes += [voted.votes[3], voted.votes[5], voted.votes[0]]
+    folder = voted.write()
+    lines = ["id,kind,partner,true_label", f"fer{same:07d},conflict,fer0000003,0"]
+    lines += [f"fer{other:07d},copy,fer{one:07d},0", "fer0000003,wrong_label,,0"]
+    (folder / "truth.csv").write_text("\n".join(lines) + "\n")
+    voted_settings = ALL.model_copy(update={"label_set": "ferplus"})
+    metrics = clean(folder, tmp_path / "kept", voted_settings)
+    truth = {key: value for key, value in metrics.items() if key.startswith("truth.")}
+    assert truth["truth.copy.recall"] == truth["truth.copy.precision"] == 1
+    assert not [key for key in truth if "conflict" in key or "wrong_label" in key]
+
+
 def test_the_report_needs_nothing_beside_itself(faces, tmp_path):
     faces.add("train", label=2, like=2)
     run(faces)
