@@ -66,6 +66,7 @@ class Budgeted(keras_tuner.Oracle):
 
     def end_trial(self, trial: Any) -> None:
         super().end_trial(trial)
+        self.save()  # Keras Tuner's own copy still has the trial among those to be run again
         ended = self.trials[trial.trial_id]  # a worker's trial comes without the score
         if ended.status == TrialStatus.COMPLETED:
             self.on_end(ended)

@@ -147,7 +147,8 @@ def test_hyperband_goes_on_with_the_weights_of_the_best_of_the_short_trials(inpu
 
 def test_bayesian_optimisation_proposes_networks_that_the_budget_allows(inputs):
     told = []
-    settings = SETTINGS.model_copy(update={"oracle": "bayesian", "trials": 5, "max_mmacs": 0.5})
+    change = {"space": "wide", "oracle": "bayesian", "trials": 5, "max_mmacs": 0.5}
+    settings = SETTINGS.model_copy(update=change)
     search(settings=settings, classes=CLASSES, on_trial=told.append, **inputs)
     assert len(told) == 5
     assert all(trial.mmacs <= 0.5 for trial in told)
