@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 import onnxruntime
 
+MAX_BATCH = 64  # faces that are run together; see benchmarks/serving.py
+
 
 def read_manifest(package: Path) -> dict[str, Any]:
     """Returns what the `package` step says of its graph: version, classes, input, lineage.
@@ -31,7 +33,13 @@ class Engine:
         self._session = onnxruntime.InferenceSession(
             package / "ensemble.onnx", options, providers=["CPUExecutionProvider"]
         )
-        self._input = self._session.get_inputs()[0].name
+        (self._input,) = self._session.get_inputs()
+
+    def warm_up(self) -> None:
+        """Runs the smallest and the largest batch, so that no client waits for the first one."""
+        shape = self._input.shape[1:]
+        for faces in (1, MAX_BATCH):
+            self.probabilities(np.zeros((faces, *shape), np.uint8))
 
     def probabilities(self, faces: np.ndarray) -> np.ndarray:
         """Answers a batch.
@@ -42,5 +50,5 @@ class Engine:
         Returns:
             (N, classes) float32 probabilities, calibrated.
         """
-        (answer,) = self._session.run(None, {self._input: faces})
+        (answer,) = self._session.run(None, {self._input.name: faces})
         return answer
