@@ -4,8 +4,6 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from serving.problems import ProblemDetail
-
 _PROBABILITIES = {"angry": 0.01, "disgust": 0.0, "fear": 0.02, "happy": 0.9, "sad": 0.01}
 _FACE = {
     "label": "happy",
@@ -27,6 +25,15 @@ _SECONDS = {"decode": 0.004, "detect": 0.02, "classify": 0.003}
 
 def _example(value: dict) -> ConfigDict:
     return ConfigDict(json_schema_extra={"examples": [value]})
+
+
+class ProblemDetail(BaseModel):
+    """Why a request got no answer, as RFC 9457 describes it (`application/problem+json`)."""
+
+    type: str = Field(description="For a program; `urn:mien:` and the title in lower case")
+    title: str
+    status: int
+    detail: str = Field(description="What is wrong and what to do, for a person")
 
 
 class CropOptions(BaseModel):

@@ -11,10 +11,10 @@ from fastapi.responses import HTMLResponse, StreamingResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from serving import answers
-from serving.answers import CropOptions, Options, VideoOptions
+from serving.answers import CropOptions, Options, ProblemDetail, VideoOptions
 from serving.bodies import media_type, read_array, read_body, read_pictures, read_video
 from serving.drawing import annotate
-from serving.problems import KINDS, ProblemDetail, ProblemError, install
+from serving.problems import KINDS, ProblemError, install
 from serving.recognition import Recogniser
 from serving.video import Video, follow
 

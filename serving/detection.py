@@ -73,7 +73,7 @@ class YuNet:
         _, found = detector.detect(picture)
         if found is None:
             return np.empty((0, 15), np.float32)
-        found = found.astype(np.float32)
+        found = found[np.isfinite(found).all(axis=1)]
         found[:, 2:4] += found[:, :2]
         sides = (found[:, 2:4] - found[:, :2]).max(axis=1)
         return found[sides >= min_face]

@@ -25,7 +25,9 @@ def annotate(pixels: np.ndarray, answer: Picture) -> np.ndarray:
         cv2.rectangle(drawn, start, end, colour, thick)
         share = max(face.probabilities.values())
         doubt = "?" if face.certain is False else ""
-        _label(drawn, f"{face.label}{doubt} {share:.0%}", start, max(box.height / 250, 0.4), colour)
+        # As large as the face, but to be read in a large picture with small faces, too.
+        size = max(box.height / 350, max(drawn.shape) / 2400, 0.4)
+        _label(drawn, f"{face.label}{doubt} {share:.0%}", start, size, colour)
     return drawn
 
 

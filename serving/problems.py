@@ -5,10 +5,10 @@ from http import HTTPStatus
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 
+from serving.answers import ProblemDetail
 from serving.monitoring import REJECTED
 
 logger = logging.getLogger(__name__)
@@ -29,15 +29,6 @@ KINDS = {
     "overloaded": 503,
 }
 _TITLES = {kind: kind.replace("-", " ").capitalize() for kind in KINDS}
-
-
-class ProblemDetail(BaseModel):
-    """An error, as RFC 9457 describes it."""
-
-    type: str = Field(description="One of " + ", ".join(f"`urn:mien:{kind}`" for kind in KINDS))
-    title: str
-    status: int
-    detail: str = Field(description="What is wrong and what to do, for a person")
 
 
 class ProblemError(Exception):
@@ -90,11 +81,11 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(HTTPException)
     async def http(request: Request, error: HTTPException) -> JSONResponse:
         if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
-            detail = f"{request.url.path} does not answer {request.method}; see /docs."
+            detail = f"{request.url.path} does not answer {request.method}; see /openapi.json."
             response = ProblemError("method-not-allowed", detail).response()
         else:
             response = ProblemError(
-                "not-found", "There is nothing at this address; see /docs."
+                "not-found", "there is nothing at this address; see /openapi.json."
             ).response()
         response.headers.update(error.headers or {})
         return response
