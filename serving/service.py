@@ -4,6 +4,7 @@
 """
 
 import os
+import re
 from pathlib import Path
 
 import bentoml
@@ -17,7 +18,23 @@ from serving.limits import from_environment
 from serving.problems import ProblemError
 from serving.recognition import Recogniser
 
-MODEL = os.environ.get("MIEN_MODEL", "mien:latest")  # `pipelines.bento` pins the version
+
+def model_tag() -> str:
+    """Which model to serve: what MIEN_MODEL says, else this Bento's own, else the latest.
+
+    `pipelines.bento` gives a Bento and its model one tag; a container has the variable.
+    """
+    if "MIEN_MODEL" in os.environ:
+        return os.environ["MIEN_MODEL"]
+    bento = Path(__file__).parents[2] / "bento.yaml"
+    if not bento.is_file():
+        return "mien:latest"
+    # Its thousands of lines are not worth a YAML parser's seconds.
+    found = re.findall(r"^(?:name|version): (\S+)$", bento.read_text("utf-8"), re.MULTILINE)
+    return ":".join(word.strip("'\"") for word in found[:2])
+
+
+MODEL = model_tag()
 LIMITS = from_environment()
 THREADS = 2
 HOUR = 3600  # seconds that a video may take; every other body has limits of its own
