@@ -15,3 +15,6 @@ SECONDS = Histogram(
     ["stage"],
     buckets=[0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10],
 )
+BATCH = Histogram(
+    "mien_batch_size", "Faces that were run together", buckets=[1, 2, 4, 8, 16, 32, 64]
+)

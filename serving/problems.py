@@ -28,6 +28,8 @@ KINDS = {
     "internal-error": 500,
     "overloaded": 503,
 }
+# Answered before the whole body was read: the rest of it need not be sent.
+_UNREAD = {408, 413, 415, 503}
 _TITLES = {kind: kind.replace("-", " ").capitalize() for kind in KINDS}
 
 
@@ -57,11 +59,13 @@ class ProblemError(Exception):
     def response(self) -> JSONResponse:
         """Counts the problem and returns it as a response."""
         body = self.body()
+        headers = {}
+        if body.status == HTTPStatus.SERVICE_UNAVAILABLE:
+            headers["Retry-After"] = "1"
+        if body.status in _UNREAD:
+            headers["Connection"] = "close"
         return JSONResponse(
-            body.model_dump(),
-            body.status,
-            {"Retry-After": "1"} if body.status == HTTPStatus.SERVICE_UNAVAILABLE else None,
-            media_type="application/problem+json",
+            body.model_dump(), body.status, headers, media_type="application/problem+json"
         )
 
 

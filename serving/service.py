@@ -1,5 +1,9 @@
 """The BentoML service: an async front that reads pictures, a batching ensemble behind it.
 
+Both live in one process. As a BentoML service of its own the ensemble was asked over HTTP, which
+cost more than its answer, and BentoML 1.4.39 closes that connection after every hundredth
+request together with those under way: 8 of 200 requests failed (`SessionManager` in its proxy2).
+
 `make serve` starts it with the ensemble that the `package` step left in BentoML's store.
 """
 
@@ -8,14 +12,11 @@ import re
 from pathlib import Path
 
 import bentoml
-import numpy as np
-from bentoml.exceptions import BentoMLException
 from bentoml.models import BentoModel
 
 from serving.app import Admission, create_app
-from serving.engine import MAX_BATCH, Engine, read_manifest
+from serving.engine import Batcher, Engine, read_manifest
 from serving.limits import from_environment
-from serving.problems import ProblemError
 from serving.recognition import Recogniser
 
 
@@ -42,43 +43,17 @@ HOUR = 3600  # seconds that a video may take; every other body has limits of its
 app = create_app()
 
 
-@bentoml.service(name="ensemble")
-class Ensemble:
-    """Answers faces in batches."""
-
-    model = BentoModel(MODEL)
-
-    def __init__(self) -> None:
-        self.engine = Engine(Path(self.model.path), THREADS)
-        self.engine.warm_up()
-
-    @bentoml.api(batchable=True, max_batch_size=MAX_BATCH, max_latency_ms=10_000)
-    def probabilities(self, faces: np.ndarray) -> np.ndarray:
-        return self.engine.probabilities(faces)
-
-
 @bentoml.asgi_app(Admission(app, LIMITS.max_waiting))
 @bentoml.service(name="mien", traffic={"timeout": HOUR})
 class Mien:
     """Facial-expression recognition."""
 
     model = BentoModel(MODEL)
-    ensemble = bentoml.depends(Ensemble)
 
     def __init__(self) -> None:
         package = Path(self.model.path)
-        app.state.recogniser = Recogniser(package, read_manifest(package), self.classify, LIMITS)
-
-    async def classify(self, faces: np.ndarray) -> np.ndarray:
-        """Asks the ensemble: (N, h, w, c) uint8 to (N, classes) float32.
-
-        Raises:
-            ProblemError: If it has more to do than it can within its time.
-        """
-        try:
-            return await self.ensemble.to_async.probabilities(faces)
-        except BentoMLException as error:
-            if error.error_code != 503:
-                raise
-            detail = "the ensemble is busy; try again after the seconds in Retry-After."
-            raise ProblemError("overloaded", detail) from error
+        engine = Engine(package, THREADS)
+        engine.warm_up()
+        app.state.recogniser = Recogniser(
+            package, read_manifest(package), Batcher(engine).probabilities, LIMITS
+        )
