@@ -1,12 +1,13 @@
 """The HTTP interface: which address takes what, and its OpenAPI document at `/openapi.json`."""
 
+import asyncio
 import tempfile
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Annotated, Any
 
 import cv2
-from fastapi import FastAPI, Query, Request, Response
+from fastapi import APIRouter, FastAPI, Query, Request, Response
 from fastapi.responses import HTMLResponse, StreamingResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -18,6 +19,13 @@ from serving.problems import KINDS, ProblemError, install
 from serving.recognition import Recogniser
 from serving.video import Video, follow
 
+_DESCRIPTION = """
+Send a picture as `multipart/form-data` in the field `image`, as the body itself, or as base64 in
+JSON. What goes wrong is answered as RFC 9457's `application/problem+json`.
+
+An expression is not an emotion. Inferring emotions at work or in education is forbidden in the
+European Union, but for medical or safety reasons (AI Act, Article 5(1)(f)).
+"""
 _FILE = {"type": "string", "format": "binary"}
 _NPY = "application/x-npy"
 _PROBLEMS = {
@@ -42,165 +50,155 @@ def _body(field: str, raw: tuple[str, ...], many: bool = False) -> dict[str, Any
     return {"requestBody": {"required": True, "content": content}}
 
 
+_ONE = _body("image", ("image/*", "application/octet-stream"))
+_MANY = _body("image", (), many=True)
+_CROPS = _body("image", (_NPY,), many=True)
+_LINES = {"content": {"application/x-ndjson": {"schema": {"type": "string"}}}}
+_VIDEO = _body("video", ("video/*", "application/octet-stream"))
+
+router = APIRouter()
+
+
+@router.post("/faces", tags=["pictures"], openapi_extra=_ONE)
+async def faces(request: Request, options: Annotated[Options, Query()]) -> answers.PictureAnswer:
+    """Finds the faces of one picture and reads their expressions."""
+    recogniser = _recogniser(request)
+    (file,) = await read_pictures(request, recogniser.limits, 1)
+    answer, _ = await recogniser.picture(file, options)
+    return answers.PictureAnswer(**dict(answer), **_lineage(recogniser))
+
+
+@router.post(
+    "/faces/annotated",
+    tags=["pictures"],
+    openapi_extra=_ONE,
+    response_class=Response,
+    responses={200: {"content": {"image/png": {"schema": _FILE}}}},
+)
+async def annotated(request: Request, options: Annotated[Options, Query()]) -> Response:
+    """Answers the picture as a PNG with a box and a label around each face."""
+    recogniser = _recogniser(request)
+    (file,) = await read_pictures(request, recogniser.limits, 1)
+    answer, pixels = await recogniser.picture(file, options)
+    png = await recogniser.in_pool(lambda: cv2.imencode(".png", annotate(pixels, answer))[1])
+    return Response(png.tobytes(), media_type="image/png")
+
+
+@router.post("/faces/batch", tags=["pictures"], openapi_extra=_MANY)
+async def batch(request: Request, options: Annotated[Options, Query()]) -> answers.PicturesAnswer:
+    """Answers many pictures; one that cannot be read does not spoil the others."""
+    recogniser = _recogniser(request)
+    files = await read_pictures(request, recogniser.limits, recogniser.limits.max_pictures)
+
+    async def one(file: bytes) -> answers.Picture | ProblemDetail:
+        try:
+            answer, _ = await recogniser.picture(file, options)
+        except ProblemError as problem:
+            return problem.body()
+        return answer
+
+    pictures = await asyncio.gather(*(one(file) for file in files))
+    return answers.PicturesAnswer(pictures=pictures, **_lineage(recogniser))
+
+
+@router.post("/predict", tags=["crops"], openapi_extra=_ONE)
+async def predict(request: Request, options: Annotated[CropOptions, Query()]) -> answers.Prediction:
+    """Reads the expression of one cropped face."""
+    recogniser = _recogniser(request)
+    files = await read_pictures(request, recogniser.limits, 1)
+    crops = await recogniser.ready_crops(files)
+    (expression,) = await recogniser.crops(crops, options.top_k)
+    return answers.Prediction(**dict(expression), **_lineage(recogniser))
+
+
+@router.post("/crops", tags=["crops"], openapi_extra=_CROPS)
+async def crops(request: Request, options: Annotated[CropOptions, Query()]) -> answers.CropsAnswer:
+    """Reads many cropped faces: pictures, or NumPy's `.npy` of (N, H, W, C) uint8.
+
+    The size and channels of the array are `input_shape` of `/model`.
+    """
+    recogniser = _recogniser(request)
+    limits = recogniser.limits
+    if media_type(request) == _NPY:
+        body = await read_body(request, limits, limits.max_bytes)
+        shape = tuple(recogniser.manifest["input"]["shape"])
+        faces = read_array(body, shape, limits.max_crops)
+    else:
+        files = await read_pictures(request, limits, limits.max_crops)
+        faces = await recogniser.ready_crops(files)
+    expressions = await recogniser.crops(faces, options.top_k)
+    return answers.CropsAnswer(crops=expressions, **_lineage(recogniser))
+
+
+@router.post(
+    "/video",
+    tags=["video"],
+    openapi_extra=_VIDEO,
+    response_class=StreamingResponse,
+    responses={200: _LINES},
+)
+async def video(request: Request, options: Annotated[VideoOptions, Query()]) -> StreamingResponse:
+    """Answers a video line by line: a `Frame` for each sampled frame, at last a `VideoEnd`."""
+    recogniser = _recogniser(request)
+    folder = tempfile.TemporaryDirectory(prefix="mien-")
+    try:
+        path = Path(folder.name) / "video"
+        await read_video(request, recogniser.limits, path)
+        opened = await recogniser.in_pool(Video, path, recogniser.limits.max_pixels)
+    except BaseException:
+        folder.cleanup()
+        raise
+
+    async def answer() -> AsyncIterator[str]:
+        frames = 0
+        with folder:
+            async for frame in follow(opened, recogniser, options):
+                frames += 1
+                yield frame.model_dump_json() + "\n"
+        end = answers.VideoEnd(frames=frames, complete=opened.complete, **_lineage(recogniser))
+        yield end.model_dump_json() + "\n"
+
+    return StreamingResponse(answer(), media_type="application/x-ndjson")
+
+
+@router.get("/model", tags=["model"])
+async def model(request: Request) -> answers.ModelAnswer:
+    """Tells the model that answers: card, metrics, lineage."""
+    recogniser = _recogniser(request)
+    manifest = recogniser.manifest
+    return answers.ModelAnswer(
+        name=manifest["name"],
+        classes=manifest["classes"],
+        input_shape=manifest["input"]["shape"],
+        members=manifest["members"],
+        temperature=manifest["temperature"],
+        abstain_below=manifest.get("abstain_below"),
+        detectors=list(recogniser.detectors),
+        metrics=manifest["metrics"],
+        lineage={key: manifest[key] for key in ("onnx_sha256", "data_md5")},
+        card=recogniser.card,
+        **_lineage(recogniser),
+    )
+
+
+@router.get("/", include_in_schema=False)
+async def page() -> HTMLResponse:
+    return HTMLResponse((Path(__file__).parent / "page" / "index.html").read_text("utf-8"))
+
+
 def create_app() -> FastAPI:
     """Makes the application; `app.state.recogniser` must be set before it is asked."""
     app = FastAPI(
         title="mien",
         summary="Facial-expression recognition with calibrated probabilities",
-        description=__doc__,
+        description=_DESCRIPTION,
         docs_url=None,  # FastAPI's pages load their scripts from elsewhere
         redoc_url=None,
         responses=_PROBLEMS,
     )
     install(app)
-    _add_pictures(app)
-    _add_crops(app)
-    _add_video(app)
-    _add_model(app)
+    app.include_router(router)
     return app
-
-
-def _add_pictures(app: FastAPI) -> None:
-    one = _body("image", ("image/*", "application/octet-stream"))
-
-    @app.post("/faces", tags=["pictures"], openapi_extra=one)
-    async def faces(
-        request: Request, options: Annotated[Options, Query()]
-    ) -> answers.PictureAnswer:
-        """Finds the faces of one picture and reads their expressions."""
-        recogniser = _recogniser(request)
-        (file,) = await read_pictures(request, recogniser.limits, 1)
-        answer, _ = await recogniser.picture(file, options)
-        return answers.PictureAnswer(**dict(answer), **_lineage(recogniser))
-
-    @app.post(
-        "/faces/annotated",
-        tags=["pictures"],
-        openapi_extra=one,
-        response_class=Response,
-        responses={200: {"content": {"image/png": {"schema": _FILE}}}},
-    )
-    async def annotated(request: Request, options: Annotated[Options, Query()]) -> Response:
-        """Answers the picture as a PNG with a box and a label around each face."""
-        recogniser = _recogniser(request)
-        (file,) = await read_pictures(request, recogniser.limits, 1)
-        answer, pixels = await recogniser.picture(file, options)
-        png = await recogniser.in_pool(lambda: cv2.imencode(".png", annotate(pixels, answer))[1])
-        return Response(png.tobytes(), media_type="image/png")
-
-    @app.post("/faces/batch", tags=["pictures"], openapi_extra=_body("image", (), many=True))
-    async def batch(
-        request: Request, options: Annotated[Options, Query()]
-    ) -> answers.PicturesAnswer:
-        """Answers many pictures; one that cannot be read does not spoil the others."""
-        recogniser = _recogniser(request)
-        files = await read_pictures(request, recogniser.limits, recogniser.limits.max_pictures)
-        pictures: list[answers.Picture | ProblemDetail] = []
-        for file in files:
-            try:
-                answer, _ = await recogniser.picture(file, options)
-            except ProblemError as problem:
-                pictures.append(problem.body())
-            else:
-                pictures.append(answer)
-        return answers.PicturesAnswer(pictures=pictures, **_lineage(recogniser))
-
-
-def _add_crops(app: FastAPI) -> None:
-    one = _body("image", ("image/*", "application/octet-stream"))
-
-    @app.post("/predict", tags=["crops"], openapi_extra=one)
-    async def predict(
-        request: Request, options: Annotated[CropOptions, Query()]
-    ) -> answers.Prediction:
-        """Reads the expression of one cropped face."""
-        recogniser = _recogniser(request)
-        files = await read_pictures(request, recogniser.limits, 1)
-        crops = await recogniser.ready_crops(files)
-        (expression,) = await recogniser.crops(crops, options.top_k)
-        return answers.Prediction(**dict(expression), **_lineage(recogniser))
-
-    @app.post("/crops", tags=["crops"], openapi_extra=_body("image", (_NPY,), many=True))
-    async def crops(
-        request: Request, options: Annotated[CropOptions, Query()]
-    ) -> answers.CropsAnswer:
-        """Reads many cropped faces: pictures, or NumPy's `.npy` of (N, H, W, C) uint8.
-
-        The size and channels of the array are `input_shape` of `/model`.
-        """
-        recogniser = _recogniser(request)
-        limits = recogniser.limits
-        if media_type(request) == _NPY:
-            body = await read_body(request, limits, limits.max_bytes)
-            shape = tuple(recogniser.manifest["input"]["shape"])
-            faces = read_array(body, shape, limits.max_crops)
-        else:
-            files = await read_pictures(request, limits, limits.max_crops)
-            faces = await recogniser.ready_crops(files)
-        expressions = await recogniser.crops(faces, options.top_k)
-        return answers.CropsAnswer(crops=expressions, **_lineage(recogniser))
-
-
-def _add_video(app: FastAPI) -> None:
-    lines = {"content": {"application/x-ndjson": {"schema": {"type": "string"}}}}
-    body = _body("video", ("video/*", "application/octet-stream"))
-
-    @app.post(
-        "/video",
-        tags=["video"],
-        openapi_extra=body,
-        response_class=StreamingResponse,
-        responses={200: lines},
-    )
-    async def video(
-        request: Request, options: Annotated[VideoOptions, Query()]
-    ) -> StreamingResponse:
-        """Answers a video line by line: a `Frame` for each sampled frame, at last a `VideoEnd`."""
-        recogniser = _recogniser(request)
-        folder = tempfile.TemporaryDirectory(prefix="mien-")
-        try:
-            path = Path(folder.name) / "video"
-            await read_video(request, recogniser.limits, path)
-            opened = await recogniser.in_pool(Video, path, recogniser.limits.max_pixels)
-        except BaseException:
-            folder.cleanup()
-            raise
-
-        async def answer() -> AsyncIterator[str]:
-            frames = 0
-            with folder:
-                async for frame in follow(opened, recogniser, options):
-                    frames += 1
-                    yield frame.model_dump_json() + "\n"
-            end = answers.VideoEnd(frames=frames, complete=opened.complete, **_lineage(recogniser))
-            yield end.model_dump_json() + "\n"
-
-        return StreamingResponse(answer(), media_type="application/x-ndjson")
-
-
-def _add_model(app: FastAPI) -> None:
-    @app.get("/model", tags=["model"])
-    async def model(request: Request) -> answers.ModelAnswer:
-        """Tells the model that answers: card, metrics, lineage."""
-        recogniser = _recogniser(request)
-        manifest = recogniser.manifest
-        return answers.ModelAnswer(
-            name=manifest["name"],
-            classes=manifest["classes"],
-            input_shape=manifest["input"]["shape"],
-            members=manifest["members"],
-            temperature=manifest["temperature"],
-            abstain_below=manifest.get("abstain_below"),
-            detectors=list(recogniser.detectors),
-            metrics=manifest["metrics"],
-            lineage={key: manifest[key] for key in ("onnx_sha256", "data_md5")},
-            card=recogniser.card,
-            **_lineage(recogniser),
-        )
-
-    @app.get("/", include_in_schema=False)
-    async def page() -> HTMLResponse:
-        return HTMLResponse((Path(__file__).parent / "page" / "index.html").read_text("utf-8"))
 
 
 class Admission:
