@@ -1,6 +1,6 @@
 """Which detector finds the faces of photographs, upright, turned, small and dark.
 
-    python -m benchmarks.detection PHOTOS DETECTORS
+    python -m benchmarks.detection PHOTOS DETECTORS [--turned]
 
 PHOTOS is a folder of photographs, each `NAME.jpg` with a `NAME.csv` beside it that lists the
 middle of every face to be found as `x,y` in pixels. DETECTORS is the folder `detectors` of a
@@ -17,7 +17,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from serving.detection import find, load
+from serving.detection import Detector, find, load
 
 TURNS = (15, 30, 45, 90)
 
@@ -42,15 +42,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("photos", type=Path)
     parser.add_argument("detectors", type=Path)
+    parser.add_argument("--turned", action="store_true", help="look for faces at any angle")
     arguments = parser.parse_args()
-    detectors = load(arguments.detectors, 1) | {"haar": Haar()}
+    detectors: dict[str, Detector] = load(arguments.detectors, 1)
+    if not arguments.turned:
+        detectors["haar"] = Haar()
     rows: dict[str, dict[str, list[float]]] = {}
     for path in sorted(arguments.photos.glob("*.jpg")):
         points = np.loadtxt(path.with_suffix(".csv"), delimiter=",", ndmin=2)
         for change, picture, moved in changes(cv2.imread(str(path)), points):
             for name, detector in detectors.items():
                 start = time.perf_counter()
-                boxes = find(detector, picture, 16, 100).boxes
+                boxes = find(detector, picture, 16, 100, arguments.turned).boxes
                 spent = time.perf_counter() - start
                 found = inside(boxes, moved).any(axis=0).sum()
                 wrong = (~inside(boxes, moved).any(axis=1)).sum()

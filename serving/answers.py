@@ -52,6 +52,9 @@ class Options(CropOptions):
     )
     min_face: int = Field(32, ge=12, le=10_000, description="Pixels of the smallest face's height")
     max_faces: int = Field(100, ge=1, le=500, description="The largest ones are answered")
+    turned: bool = Field(
+        False, description="Look for faces at any angle, too; takes eight times as long"
+    )
     align: Literal["none", "landmarks"] = Field(
         "none", description="`landmarks` turns and scales each face by its eyes, nose and mouth"
     )

@@ -14,10 +14,12 @@ from typing import Protocol
 import cv2
 import numpy as np
 
-from serving.mtcnn import MTCNN
+from serving.mtcnn import MTCNN, suppress
 
 YUNET = "face_detection_yunet_2023mar.onnx"
 MAX_SIDE = 1280  # pixels; larger pictures are shrunk before the search
+TURNS = range(45, 360, 45)  # degrees, when faces at any angle are looked for
+DARK = 100  # grey level of a picture's brightest hundredth, below which it is made brighter
 SMALLEST = 12  # pixels a side of the smallest face that a detector can find
 
 
@@ -92,7 +94,9 @@ def load(folder: Path, threads: int) -> dict[str, Detector]:
     return found | {"mtcnn": MTCNN(folder, threads)}
 
 
-def find(detector: Detector, picture: np.ndarray, min_face: int, max_faces: int) -> Faces:
+def find(
+    detector: Detector, picture: np.ndarray, min_face: int, max_faces: int, turned: bool = False
+) -> Faces:
     """Finds the largest faces of a picture.
 
     Args:
@@ -100,6 +104,8 @@ def find(detector: Detector, picture: np.ndarray, min_face: int, max_faces: int)
         picture: (H, W, 3) uint8 BGR.
         min_face: Pixels; faces with a shorter longer side are left out.
         max_faces: At most so many are returned.
+        turned: Whether to look for faces at any angle, which takes eight times as long. The
+            box of such a face is upright; its landmarks say how it is turned.
     """
     scale = min(1.0, MAX_SIDE / max(picture.shape[:2]))
     size = [max(round(side * scale), 1) for side in picture.shape[1::-1]]
@@ -107,10 +113,46 @@ def find(detector: Detector, picture: np.ndarray, min_face: int, max_faces: int)
     # A picture with less than one cell has no place that a detector could look at.
     if min(size) < SMALLEST:
         small = cv2.copyMakeBorder(small, 0, SMALLEST, 0, SMALLEST, cv2.BORDER_REPLICATE)
-    found = detector.detect(small, max(SMALLEST, round(min_face * scale)))
+    small = _lit(small)
+    least = max(SMALLEST, round(min_face * scale))
+    found = detector.detect(small, least)
+    if turned:
+        found = _best([found, *(_detect_turned(detector, small, least, by) for by in TURNS)])
     found[:, :14] /= scale
     sides = (found[:, 2:4] - found[:, :2]).max(axis=1)
-    found = found[np.argsort(-sides, kind="stable")][
-        : min(max_faces, int((sides >= min_face).sum()))
-    ]
+    largest = np.argsort(-sides, kind="stable")[:max_faces]
+    found = found[largest[sides[largest] >= min_face]]
     return Faces(found[:, :4], found[:, 4:14].reshape(-1, 5, 2), found[:, 14])
+
+
+def _lit(picture: np.ndarray) -> np.ndarray:
+    """A dark picture made brighter: MTCNN misses half of the faces at a tenth of the light."""
+    brightest = np.percentile(picture[::4, ::4], 99)
+    if brightest >= DARK:
+        return picture
+    return cv2.convertScaleAbs(picture, alpha=200 / max(brightest, 10))
+
+
+def _detect_turned(
+    detector: Detector, picture: np.ndarray, min_face: int, degrees: float
+) -> np.ndarray:
+    """What the detector finds when the picture is turned, brought back; (N, 15) float32."""
+    height, width = picture.shape[:2]
+    side = int(np.hypot(height, width))
+    there = cv2.getRotationMatrix2D((width / 2, height / 2), degrees, 1)
+    there[:, 2] += (side - width) / 2, (side - height) / 2
+    found = detector.detect(cv2.warpAffine(picture, there, (side, side)), min_face)
+    back = cv2.invertAffineTransform(there)
+    half = np.tile((found[:, 2:4] - found[:, :2]) / 2, 2) * (-1, -1, 1, 1)
+    middle = (found[:, :2] + found[:, 2:4]) / 2 @ back[:, :2].T + back[:, 2]
+    points = found[:, 4:14].reshape(-1, 2) @ back[:, :2].T + back[:, 2]
+    boxes = np.tile(middle, 2) + half
+    return np.hstack([boxes, points.reshape(-1, 10), found[:, 14:]]).astype(np.float32)
+
+
+def _best(finds: list[np.ndarray]) -> np.ndarray:
+    """The best of the boxes of several searches that overlap."""
+    found = np.concatenate(finds)
+    places = np.arange(len(found))[:, None]
+    kept = suppress(np.hstack([found[:, :4], found[:, 14:], places]), 0.3)[:, 5]
+    return found[kept.astype(int)]

@@ -124,7 +124,9 @@ class Recogniser:
             detail = f"detector: {name} was not packaged; there is {', '.join(self.detectors)}."
             raise ProblemError("invalid-option", detail)
         started = time.perf_counter()
-        faces = find(self.detectors[name], pixels, options.min_face, options.max_faces)
+        faces = find(
+            self.detectors[name], pixels, options.min_face, options.max_faces, options.turned
+        )
         crops = np.empty((len(faces.boxes), *self._shape), np.uint8)
         for crop, box, landmarks in zip(crops, faces.boxes, faces.landmarks, strict=True):
             if options.align == "landmarks":

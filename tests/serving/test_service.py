@@ -12,6 +12,8 @@ import cv2
 import httpx
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image
 
 from serving.client import AnswerError, Client
@@ -326,6 +328,33 @@ def test_many_clients_at_a_time_get_right_answers_or_are_told_to_come_back(servi
 
     with ThreadPoolExecutor(32) as pool:
         assert sum(pool.map(ask, range(200))) >= 150
+
+
+ROUTES = ["/faces", "/faces/annotated", "/faces/batch", "/predict", "/crops", "/video", "/model"]
+TYPES = ["image/png", "application/json", "application/x-npy", "video/mp4", "text/plain", ""]
+TYPES += ["multipart/form-data; boundary=b", "multipart/form-data", "application/octet-stream"]
+STARTS = [
+    b"",
+    b"\x89PNG\r\n\x1a\n",
+    b"\xff\xd8\xff\xe0",
+    b"\x93NUMPY\x01\x00",
+    b"--b\r\n",
+    b'{"image":',
+]
+OPTIONS = ["detector", "min_face", "max_faces", "align", "top_k", "fps", "x"]
+
+
+@settings(deadline=None, max_examples=150)
+@given(
+    path=st.sampled_from(ROUTES),
+    kind=st.sampled_from(TYPES),
+    body=st.builds(bytes.__add__, st.sampled_from(STARTS), st.binary(max_size=200)),
+    options=st.dictionaries(st.sampled_from(OPTIONS), st.text(max_size=5) | st.integers()),
+)
+def test_no_request_makes_the_service_fail(service, path, kind, body, options):
+    answer = service.post(path, body, kind, **options)
+    assert 400 <= answer.status_code < 500, answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
 
 
 def test_nothing_above_was_unforeseen(service):
