@@ -110,19 +110,27 @@ def find(
     scale = min(1.0, MAX_SIDE / max(picture.shape[:2]))
     size = [max(round(side * scale), 1) for side in picture.shape[1::-1]]
     small = cv2.resize(picture, size, interpolation=cv2.INTER_AREA) if scale < 1 else picture
-    # A picture with less than one cell has no place that a detector could look at.
-    if min(size) < SMALLEST:
-        small = cv2.copyMakeBorder(small, 0, SMALLEST, 0, SMALLEST, cv2.BORDER_REPLICATE)
+    if min(size) < SMALLEST:  # no place that a detector could look at
+        return Faces(*(np.empty((0, *shape), np.float32) for shape in ((4,), (5, 2), ())))
     small = _lit(small)
     least = max(SMALLEST, round(min_face * scale))
     found = detector.detect(small, least)
     if turned:
         found = _best([found, *(_detect_turned(detector, small, least, by) for by in TURNS)])
+    found = found[_possible(found, size)]
     found[:, :14] /= scale
     sides = (found[:, 2:4] - found[:, :2]).max(axis=1)
     largest = np.argsort(-sides, kind="stable")[:max_faces]
     found = found[largest[sides[largest] >= min_face]]
     return Faces(found[:, :4], found[:, 4:14].reshape(-1, 5, 2), found[:, 14])
+
+
+def _possible(found: np.ndarray, size: list[int]) -> np.ndarray:
+    """Which finds are about the picture: in tiny ones YuNet sees faces of a million pixels."""
+    middle = (found[:, :2] + found[:, 2:4]) / 2
+    sides = found[:, 2:4] - found[:, :2]
+    inside = ((middle >= 0) & (middle <= size)).all(axis=1)
+    return np.isfinite(found).all(axis=1) & inside & (sides <= 2 * max(size)).all(axis=1)
 
 
 def _lit(picture: np.ndarray) -> np.ndarray:

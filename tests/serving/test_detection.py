@@ -94,9 +94,21 @@ def test_the_largest_faces_are_kept_and_small_ones_left_out(detectors, crowd, dr
     assert (find(detector, picture, 30, 2).boxes == everything[:2]).all()
 
 
-@pytest.mark.parametrize("shape", [(1, 1), (1, 3000), (11, 400), (13, 13)])
-def test_a_picture_without_room_for_a_face_has_none(detector, shape):
-    assert not len(find(detector, np.zeros((*shape, 3), np.uint8), 32, 10).boxes)
+@pytest.mark.parametrize("level", [0, 255])
+@pytest.mark.parametrize("shape", [(1, 1), (1, 3000), (11, 400), (13, 13), (14, 300)])
+def test_a_picture_without_room_for_a_face_has_none(detector, shape, level):
+    for turned in (False, True):
+        picture = np.full((*shape, 3), level, np.uint8)
+        assert not len(find(detector, picture, 32, 10, turned).boxes)
+
+
+@pytest.mark.parametrize("box", [(0, 0, 1e7, 1e7), (-9e4, 0, -8e4, 9), (0, 0, np.nan, np.inf)])
+def test_a_box_that_no_face_can_have_is_left_out(box):
+    class Confused:
+        def detect(self, picture, min_face):
+            return np.array([[*box, *np.zeros(10), 0.99]], np.float32)
+
+    assert not len(find(Confused(), np.zeros((100, 100, 3), np.uint8), 32, 10).boxes)
 
 
 def test_a_large_picture_gives_boxes_in_its_own_pixels(detectors, crowd):
