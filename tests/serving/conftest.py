@@ -72,6 +72,23 @@ def crowd(drawn) -> np.ndarray:
 
 
 @pytest.fixture(scope="session")
+def png(crowd) -> bytes:
+    """The crowd as a file."""
+    return cv2.imencode(".png", crowd)[1].tobytes()
+
+
+@pytest.fixture(scope="session")
+def video(tmp_path_factory, crowd):
+    """Two seconds of the crowd, 10 frames a second, drifting to the right."""
+    path = tmp_path_factory.mktemp("video") / "video.mp4"
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"mp4v"), 10, (640, 480))
+    for step in range(20):
+        writer.write(np.roll(crowd, 2 * step, axis=1))
+    writer.release()
+    return path
+
+
+@pytest.fixture(scope="session")
 def package(tmp_path_factory) -> Path:
     """A packaged ensemble as `components.package` writes it, whose network is one layer."""
     folder = tmp_path_factory.mktemp("package")
@@ -130,6 +147,16 @@ class Service:
         lines = self.http.get("/metrics").text.splitlines()
         found = [line.rpartition(" ")[2] for line in lines if line.startswith(f"{name} ")]
         return float(found[0]) if found else 0.0
+
+    def problem(self, answer: httpx.Response, status: int, kind: str) -> str:
+        """Checks that an answer is that problem; returns its detail."""
+        assert answer.status_code == status, answer.text
+        assert answer.headers["content-type"] == "application/problem+json"
+        body = answer.json()
+        assert set(body) == {"type", "title", "status", "detail"}
+        assert body["type"] == f"urn:mien:{kind}"
+        assert "Traceback" not in answer.text
+        return body["detail"]
 
 
 @pytest.fixture(scope="session")
