@@ -18,7 +18,7 @@ export PYTHONPATH := $(CURDIR)
 export BENTOML_DO_NOT_TRACK := true
 export MLFLOW_DISABLE_TELEMETRY := true
 
-.PHONY: help setup data weights repro search test lint serve ui plots lock clean clean-data
+.PHONY: help setup data weights repro search test lint detector serve ui plots lock clean clean-data
 
 help: ## List the verbs
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -54,6 +54,9 @@ test: $(READY) ## Run the tests
 lint: $(READY) ## Check style
 	@ruff check .
 	ruff format --check .
+
+detector: $(READY) ## Fetch YuNet, the better face detector (0.2 MB, from the OpenCV Zoo)
+	@python -m pipelines.yunet
 
 serve: $(READY) ## Serve the packaged ensemble on http://localhost:3000 (PORT=...)
 	@tag=$$(python -m pipelines.bento)

@@ -1,19 +1,26 @@
 """Put the packaged ensemble into BentoML's store and build its Bento; prints the tag of both.
 
-Run it as `python -m pipelines.bento`; `dvc repro` does, as the last thing. Model and Bento
-carry the version of the manifest, so that the same graph is stored once.
+Run it as `python -m pipelines.bento`; `dvc repro` does, as the last thing. Beside the ensemble
+goes what finds the faces: MTCNN, and YuNet where `make detector` has fetched it. The tag's
+version is the manifest's, and a digest of the service and its detectors, so that the same
+thing is stored once and nothing stale is served.
 """
 
+import hashlib
 import os
 import shutil
 import sys
+import tempfile
 from pathlib import Path
 
+from pipelines.mtcnn import convert
+from pipelines.yunet import FILE as YUNET
 from serving.engine import read_manifest
 
 PACKAGE = Path("artifacts/package")
 ROOT = Path(__file__).parent.parent
 SOURCES = ["serving/*", "components/__init__.py", "components/preprocess.py"]
+REQUIREMENTS = "requirements/serve.txt"
 
 
 def store(package: Path) -> str:
@@ -27,30 +34,50 @@ def store(package: Path) -> str:
     """
     os.environ.setdefault("BENTOML_DO_NOT_TRACK", "true")
     manifest = read_manifest(package)
-    tag = f"{manifest['name']}:{manifest['version']}"
-    labels = {key: manifest[key] for key in ("data_md5", "label_set")}
+    with tempfile.TemporaryDirectory() as folder:
+        detectors = Path(folder)
+        convert(detectors)
+        if YUNET.is_file():
+            shutil.copy(YUNET, detectors)
+        tag = f"{manifest['name']}:{manifest['version']}-{_digest(detectors)}"
+        _store(package, detectors, tag, {key: manifest[key] for key in ("data_md5", "label_set")})
+    return tag
+
+
+def _store(package: Path, detectors: Path, tag: str, labels: dict[str, str]) -> None:
     # The service reads which model to load when it is imported, which building a Bento does.
     os.environ["MIEN_MODEL"] = tag
     import bentoml
 
     if not any(str(model.tag) == tag for model in bentoml.models.list()):
         with bentoml.models.create(tag, labels=labels) as model:
-            for file in package.iterdir():
-                shutil.copy(file, model.path)
+            shutil.copytree(package, model.path, dirs_exist_ok=True)
+            shutil.copytree(detectors, Path(model.path) / "detectors")
     if not any(str(bento.tag) == tag for bento in bentoml.bentos.list()):
+        name, version = tag.split(":")
         bentoml.bentos.build(
             "serving.service:Mien",
-            name=manifest["name"],
-            version=manifest["version"],
+            name=name,
+            version=version,
             labels=labels,
             include=SOURCES,
             models=[tag],
             docker={"env": {"MIEN_MODEL": tag}},
             # BentoML would lock other versions than the ones that were tested.
-            python={"requirements_txt": "requirements/serve.txt", "lock_packages": False},
+            python={"requirements_txt": REQUIREMENTS, "lock_packages": False},
             build_ctx=str(ROOT),
         )
-    return tag
+
+
+def _digest(detectors: Path) -> str:
+    """Eight hexadecimal digits that change with the service's code or its detectors."""
+    sources = [path for pattern in SOURCES for path in ROOT.glob(pattern.replace("/*", "/**/*"))]
+    files = [*sorted(sources), ROOT / REQUIREMENTS, *sorted(detectors.iterdir())]
+    digest = hashlib.sha256()
+    for file in files:
+        if file.is_file() and "__pycache__" not in file.parts:
+            digest.update(file.name.encode() + b"\0" + file.read_bytes())
+    return digest.hexdigest()[:8]
 
 
 if __name__ == "__main__":

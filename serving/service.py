@@ -1,95 +1,59 @@
 """The BentoML service: an async front that reads pictures, a batching ensemble behind it.
 
+Both live in one process. As a BentoML service of its own the ensemble was asked over HTTP, which
+cost more than its answer, and BentoML 1.4.39 closes that connection after every hundredth
+request together with those under way: 8 of 200 requests failed (`SessionManager` in its proxy2).
+
 `make serve` starts it with the ensemble that the `package` step left in BentoML's store.
 """
 
-import asyncio
 import os
+import re
 from pathlib import Path
-from typing import Annotated
 
 import bentoml
-import cv2
-import numpy as np
-from bentoml.exceptions import InvalidArgument
 from bentoml.models import BentoModel
-from bentoml.validators import ContentType
-from pydantic import BaseModel, Field
 
-from components.preprocess import to_face
-from serving.engine import Engine, read_manifest
+from serving.app import Admission, create_app
+from serving.engine import Batcher, Engine, read_manifest
+from serving.limits import from_environment
+from serving.recognition import Recogniser
 
-MODEL = os.environ.get("MIEN_MODEL", "mien:latest")  # `pipelines.bento` pins the version
-MAX_BYTES = 10 * 2**20
+
+def model_tag() -> str:
+    """Which model to serve: what MIEN_MODEL says, else this Bento's own, else the latest.
+
+    `pipelines.bento` gives a Bento and its model one tag; a container has the variable.
+    """
+    if "MIEN_MODEL" in os.environ:
+        return os.environ["MIEN_MODEL"]
+    bento = Path(__file__).parents[2] / "bento.yaml"
+    if not bento.is_file():
+        return "mien:latest"
+    # Its thousands of lines are not worth a YAML parser's seconds.
+    found = re.findall(r"^(?:name|version): (\S+)$", bento.read_text("utf-8"), re.MULTILINE)
+    return ":".join(word.strip("'\"") for word in found[:2])
+
+
+MODEL = model_tag()
+LIMITS = from_environment()
 THREADS = 2
+HOUR = 3600  # seconds that a video may take; every other body has limits of its own
 
-Picture = Annotated[Path, ContentType("image/*")]
-
-
-class Answer(BaseModel):
-    """What the ensemble says of one face."""
-
-    label: str = Field(description="The class with the highest probability")
-    probabilities: dict[str, float] = Field(description="Calibrated; they sum to one")
-    model_version: str = Field(description="Leads back to the MLflow run and the data")
-    data_md5: str = Field(description="md5 of the training data, as in data.dvc")
+app = create_app()
 
 
-@bentoml.service(name="ensemble")
-class Ensemble:
-    """Answers faces in batches."""
-
-    model = BentoModel(MODEL)
-
-    def __init__(self) -> None:
-        self.engine = Engine(Path(self.model.path), THREADS)
-
-    @bentoml.api(batchable=True, max_batch_size=64, max_latency_ms=10_000)
-    def probabilities(self, faces: np.ndarray) -> np.ndarray:
-        return self.engine.probabilities(faces)
-
-
-@bentoml.service(name="mien")
+@bentoml.asgi_app(Admission(app, LIMITS.max_waiting))
+@bentoml.service(name="mien", traffic={"timeout": HOUR})
 class Mien:
     """Facial-expression recognition."""
 
     model = BentoModel(MODEL)
-    ensemble = bentoml.depends(Ensemble)
 
     def __init__(self) -> None:
-        self.manifest = read_manifest(Path(self.model.path))
-
-    @bentoml.api
-    async def predict(self, image: Picture) -> Answer:
-        """Reads the expression of one cropped face (JPEG, PNG, WebP, BMP; at most 10 MiB)."""
-        face = await asyncio.to_thread(read_face, image, tuple(self.manifest["input"]["shape"]))
-        (probabilities,) = await self.ensemble.to_async.probabilities(face[None])
-        classes = self.manifest["classes"]
-        return Answer(
-            label=classes[int(probabilities.argmax())],
-            probabilities=dict(zip(classes, probabilities.tolist(), strict=True)),
-            model_version=self.manifest["version"],
-            data_md5=self.manifest["data_md5"],
+        package = Path(self.model.path)
+        engine = Engine(package, THREADS)
+        engine.warm_up()
+        app.state.recogniser = Recogniser(
+            package, read_manifest(package), Batcher(engine).probabilities, LIMITS
         )
-
-
-def read_face(image: Path, shape: tuple[int, int, int]) -> np.ndarray:
-    """Decodes an uploaded picture and brings it to the ensemble's size.
-
-    Args:
-        image: Uploaded file.
-        shape: (H, W, C) to bring it to.
-
-    Returns:
-        (H, W, C) uint8.
-
-    Raises:
-        InvalidArgument: HTTP 400, if the file is too large or no picture.
-    """
-    if image.stat().st_size > MAX_BYTES:
-        raise InvalidArgument(f"the picture is larger than {MAX_BYTES // 2**20} MiB")
-    encoded = np.fromfile(image, np.uint8)
-    picture = cv2.imdecode(encoded, cv2.IMREAD_COLOR) if encoded.size else None
-    if picture is None:
-        raise InvalidArgument("the file cannot be read as a picture (JPEG, PNG, WebP or BMP)")
-    return to_face(picture, shape)

@@ -1,0 +1,183 @@
+"""From uploaded bytes to answers: decode, detect, crop, ask the ensemble."""
+
+import asyncio
+import os
+import time
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from components.preprocess import to_face
+from serving import monitoring
+from serving.answers import Box, Expression, Face, Options, Picture
+from serving.crops import FRAMINGS, LANDMARKS, aligned, cut, framed
+from serving.detection import Faces, find, load
+from serving.limits import Limits
+from serving.pictures import decode
+from serving.problems import ProblemError
+
+Classify = Callable[[np.ndarray], Awaitable[np.ndarray]]
+
+
+@dataclass(frozen=True)
+class Look:
+    """What was seen in a picture before the ensemble is asked.
+
+    Attributes:
+        picture: (H, W, 3) uint8 BGR.
+        faces: What the detector found.
+        crops: (N, h, w, c) uint8, ready for the ensemble.
+        detector: The one that was used.
+        seconds: Spent in each stage.
+    """
+
+    picture: np.ndarray
+    faces: Faces
+    crops: np.ndarray
+    detector: str
+    seconds: dict[str, float]
+
+
+class Recogniser:
+    """Answers pictures.
+
+    Args:
+        package: Folder of the packaged ensemble, with the detectors in `detectors/`.
+        manifest: What `read_manifest` says of it.
+        classify: Asks the ensemble: (N, h, w, c) uint8 to (N, classes) probabilities.
+        limits: What is accepted.
+    """
+
+    def __init__(
+        self, package: Path, manifest: dict[str, Any], classify: Classify, limits: Limits
+    ) -> None:
+        cores = len(os.sched_getaffinity(0))
+        cv2.setNumThreads(1)  # pictures run side by side instead
+        self.manifest = manifest
+        self.card = (package / "MODEL_CARD.md").read_text(encoding="utf-8")
+        self.limits = limits
+        self.detectors = load(package / "detectors", threads=1)
+        self._classify = classify
+        self._shape = tuple(manifest["input"]["shape"])
+        # As many pictures at a time as there are cores: more would only need memory.
+        self._pool = ThreadPoolExecutor(cores, thread_name_prefix="look")
+        for name, detector in self.detectors.items():
+            # The first run allocates; it should not be a client's.
+            find(detector, np.zeros((480, 640, 3), np.uint8), 32, 1)
+            assert name in FRAMINGS
+
+    async def picture(self, encoded: bytes, options: Options) -> tuple[Picture, np.ndarray]:
+        """Answers one picture; returns its pixels, (H, W, 3) uint8 BGR, too.
+
+        Raises:
+            ProblemError: If it cannot be read.
+        """
+        look = await self.in_pool(self._decode_and_look, encoded, options)
+        return await self.answer(look, options), look.picture
+
+    async def frame(self, pixels: np.ndarray, options: Options) -> Picture:
+        """Answers one frame of a video, (H, W, 3) uint8 BGR."""
+        return await self.answer(await self.in_pool(self.look, pixels, options), options)
+
+    async def crops(self, faces: np.ndarray, top_k: int | None) -> list[Expression]:
+        """Answers ready crops, (N, h, w, c) uint8."""
+        return [self._expression(row, top_k) for row in await self._ask(faces)]
+
+    async def ready_crops(self, files: list[bytes]) -> np.ndarray:
+        """Decodes pictures that hold nothing but a face; returns (N, h, w, c) uint8.
+
+        Raises:
+            ProblemError: If one of them cannot be read.
+        """
+        return await self.in_pool(self._decode_crops, files)
+
+    async def answer(self, look: Look, options: Options) -> Picture:
+        """Asks the ensemble about the faces of a picture."""
+        started = time.perf_counter()
+        expressions = await self.crops(look.crops, options.top_k)
+        seconds = look.seconds | {"classify": time.perf_counter() - started}
+        for stage, spent in seconds.items():
+            monitoring.SECONDS.labels(stage).observe(spent)
+        monitoring.PICTURES.inc()
+        monitoring.PER_PICTURE.observe(len(expressions))
+        height, width = look.picture.shape[:2]
+        found = zip(
+            expressions, look.faces.boxes, look.faces.landmarks, look.faces.scores, strict=True
+        )
+        return Picture(
+            faces=[_face(*one) for one in found],
+            width=width,
+            height=height,
+            detector=look.detector,
+            seconds={stage: round(spent, 4) for stage, spent in seconds.items()},
+        )
+
+    def look(self, pixels: np.ndarray, options: Options) -> Look:
+        """Finds and cuts out the faces of one picture, (H, W, 3) uint8 BGR."""
+        name = next(iter(self.detectors)) if options.detector == "auto" else options.detector
+        if name not in self.detectors:
+            detail = f"detector: {name} was not packaged; there is {', '.join(self.detectors)}."
+            raise ProblemError("invalid-option", detail)
+        started = time.perf_counter()
+        faces = find(
+            self.detectors[name], pixels, options.min_face, options.max_faces, options.turned
+        )
+        crops = np.empty((len(faces.boxes), *self._shape), np.uint8)
+        for crop, box, landmarks in zip(crops, faces.boxes, faces.landmarks, strict=True):
+            if options.align == "landmarks":
+                part = aligned(pixels, landmarks)
+            else:
+                part = cut(pixels, framed(box, FRAMINGS[name]))
+            crop[...] = to_face(part, self._shape)
+        return Look(pixels, faces, crops, name, {"detect": time.perf_counter() - started})
+
+    async def in_pool(self, work: Callable, *arguments: object) -> Any:
+        """Runs `work` beside the event loop."""
+        return await asyncio.get_running_loop().run_in_executor(self._pool, work, *arguments)
+
+    def _decode_and_look(self, encoded: bytes, options: Options) -> Look:
+        started = time.perf_counter()
+        pixels = decode(encoded, self.limits.max_pixels)
+        spent = time.perf_counter() - started
+        look = self.look(pixels, options)
+        return Look(pixels, look.faces, look.crops, look.detector, {"decode": spent} | look.seconds)
+
+    def _decode_crops(self, files: list[bytes]) -> np.ndarray:
+        faces = [to_face(decode(file, self.limits.max_pixels), self._shape) for file in files]
+        return np.stack(faces)
+
+    async def _ask(self, faces: np.ndarray) -> np.ndarray:
+        if not len(faces):
+            return np.empty((0, len(self.manifest["classes"])), np.float32)
+        return await self._classify(faces)
+
+    def _expression(self, probabilities: np.ndarray, top_k: int | None) -> Expression:
+        classes = self.manifest["classes"]
+        order = range(len(classes)) if top_k is None else np.argsort(-probabilities)[:top_k]
+        label, best = classes[int(probabilities.argmax())], float(probabilities.max())
+        threshold = self.manifest.get("abstain_below")
+        certain = None if threshold is None else best >= threshold
+        monitoring.FACES.labels(label).inc()
+        if certain is False:
+            monitoring.UNCERTAIN.inc()
+        return Expression(
+            label=label,
+            probabilities={classes[i]: float(probabilities[i]) for i in order},
+            certain=certain,
+        )
+
+
+def _face(expression: Expression, box: np.ndarray, landmarks: np.ndarray, score: float) -> Face:
+    left, top, right, bottom = (round(float(edge), 1) for edge in box)
+    points = ((round(float(x), 1), round(float(y), 1)) for x, y in landmarks)
+    return Face(
+        **dict(expression),
+        box=Box(left=left, top=top, width=round(right - left, 1), height=round(bottom - top, 1)),
+        landmarks=dict(zip(LANDMARKS, points, strict=True)),
+        detection_score=round(float(score), 4),
+    )
