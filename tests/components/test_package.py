@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from components.errors import InputError
-from components.models.searched import ACTIVATIONS, build
+from components.models import _article, _wide, searched
 from components.package import join, package
 from components.recipe import predict
 from components.settings import PackageSettings
@@ -95,14 +95,20 @@ def test_the_manifest_leads_back_to_the_data(inputs, tmp_path):
     assert "| published split | 0 | 0.500 (0.500–0.500) |" in card
 
 
-def test_every_activation_of_the_search_space_survives_the_export(inputs, tmp_path):
-    block = {"filters": 2, "kernel": 3, "stride": 1, "bias": True, "batch_norm": True}
-    block["dropout"] = 0.1
-    for name, names in zip(WEIGHTS, (ACTIVATIONS[::2], ACTIVATIONS[1::2]), strict=True):
-        blocks = [block | {"activation": activation} for activation in names]
-        architecture = {"head": "max", "blocks": blocks}
-        plan = build((8, 8, 1), 3, 8, architecture=architecture).to_json()
-        keras.models.model_from_json(plan).save(inputs["members"][name] / "model.keras")
+def test_every_activation_of_the_search_spaces_survives_the_export(inputs, tmp_path):
+    module = {"filters": 2, "kernel": 3, "stride": 1, "bias": True, "dropout": 0.1}
+    module |= {"norm_shortcut": True, "norm_first": False, "norm_second": True}
+    modules = [module | {"activation": name} for name in _article.ACTIVATIONS]
+    architecture = {"activation": "relu", "head": "max", "modules": modules}
+    article = searched.build((8, 8, 1), 3, 8, architecture=architecture)
+    article.save(inputs["members"]["first"] / "model.keras")
+
+    x = wide = keras.Input((8, 8, 1))
+    for name in _wide.ACTIVATIONS:
+        x = _wide.activate(keras.layers.Conv2D(3, 3, padding="same")(x), name)
+    x = keras.layers.GlobalAveragePooling2D()(x)
+    keras.Model(wide, x).save(inputs["members"]["second"] / "model.keras")
+
     assert run(inputs, tmp_path / "out")["parity"] < 1e-5
 
 

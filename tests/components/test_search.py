@@ -179,14 +179,16 @@ def test_the_articles_space_is_that_of_the_article():
     hp = keras_tuner.HyperParameters()
     searched.sample(hp, "article")
     space = {entry.name: entry.get_config() for entry in hp.space}
-    assert (space["blocks"]["min_value"], space["blocks"]["max_value"]) == (2, 8)
+    assert (space["modules"]["min_value"], space["modules"]["max_value"]) == (2, 8)
     assert space["head"]["values"] == ["average", "max"]
-    assert len(space) == 2 + 8 * 7
+    assert len(space["activation"]["values"]) == 9
+    assert len(space) == 3 + 8 * 10
     for i in range(8):
         assert (space[f"filters_{i}"]["min_value"], space[f"filters_{i}"]["max_value"]) == (16, 56)
         assert space[f"kernel_{i}"]["values"] == [3, 5, 7]
         assert space[f"stride_{i}"]["values"] == [1, 2]
-        assert {f"bias_{i}", f"batch_norm_{i}"} <= space.keys()
+        flags = ("bias", "norm_shortcut", "norm_first", "norm_second", "drop")
+        assert {f"{flag}_{i}" for flag in flags} <= space.keys()
         assert len(set(space[f"activation_{i}"]["values"])) == 9
         dropout = space[f"dropout_{i}"]
         assert (dropout["min_value"], dropout["max_value"]) == (0.1, 0.6)
