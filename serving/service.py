@@ -1,8 +1,8 @@
 """The BentoML service: an async front that reads pictures, a batching ensemble behind it.
 
-Both live in one process. As a BentoML service of its own the ensemble was asked over HTTP, which
-cost more than its answer, and BentoML 1.4.39 closes that connection after every hundredth
-request together with those under way: 8 of 200 requests failed (`SessionManager` in its proxy2).
+Both live in one process. As a BentoML service of its own the ensemble would be asked over HTTP,
+which costs more than its answer, and BentoML 1.4.39 closes that connection after every hundredth
+request together with those under way (`SessionManager` in its proxy).
 
 `make serve` starts it with the ensemble that the `package` step left in BentoML's store.
 """
