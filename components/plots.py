@@ -9,6 +9,7 @@ mpl.use("agg")
 import numpy as np
 import pandas as pd
 from matplotlib import pyplot as plt
+from matplotlib.ticker import LogLocator, NullFormatter
 
 
 def confusion_matrix(counts: np.ndarray, classes: tuple[str, ...], title: str, path: Path) -> None:
@@ -167,7 +168,10 @@ def pareto(trials: pd.DataFrame, title: str, path: Path) -> None:
     )
     axes.set(title=title, xlabel="million multiply-accumulates a face", xscale="log")
     axes.set(ylabel="validation accuracy (share right)")
-    axes.legend(loc="lower right")
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 3, 4, 6, 8)))
+    axes.xaxis.set_major_formatter("{x:g}")  # by itself a log axis says 6 x 10^0
+    axes.xaxis.set_minor_formatter(NullFormatter())
+    figure.legend(loc="outside lower center", ncols=2)
     _save(figure, path)
 
 
