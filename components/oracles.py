@@ -5,18 +5,22 @@ own; Hyperband (Li et al., 2018) gives most epochs to what did well with few; Ba
 (Snoek et al., 2012) models accuracy with a Gaussian process.
 """
 
+import json
 import random
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import keras_tuner
 from keras_tuner import oracles
 from keras_tuner.engine.trial import TrialStatus
 
+from components.outputs import write_text
 from components.settings import SearchSettings
 
 MOST_DRAWS = 500  # before the search gives up on finding a network it can afford
+SHARES = (1 / 8, 1 / 4, 1 / 2, 1)  # of a proposal's hyperparameters that may have to go
 RANDOM_SHARE = 1 / 3  # of the trials, before Bayesian optimisation trusts its model
 
 Values = dict[str, Any]
@@ -71,6 +75,14 @@ class Budgeted(keras_tuner.Oracle):
         if ended.status == TrialStatus.COMPLETED:
             self.on_end(ended)
 
+    # Keras Tuner writes in place: a kill in the middle would leave half a file.
+    def save(self) -> None:
+        write_text(Path(self._get_oracle_fname()), json.dumps(self.get_state()))
+
+    def _save_trial(self, trial: Any) -> None:
+        folder = Path(self._get_trial_dir(trial.trial_id))
+        write_text(folder / "trial.json", json.dumps(trial.get_state()))
+
     def get_state(self) -> dict[str, Any]:
         own = {"passed_over": self.passed_over, "seconds": self._seconds()}
         return super().get_state() | own
@@ -99,15 +111,16 @@ class BayesianOracle(Budgeted, oracles.BayesianOptimizationOracle):
         drawn = super().populate_space(trial_id)
         if drawn["status"] != TrialStatus.RUNNING or self.affordable(drawn["values"]):
             return drawn
-        # The process knows nothing of cost: its proposal moves, one hyperparameter after the
-        # other, towards a random network that the budget allows, until it is one itself.
+        # The process knows nothing of cost: its proposal takes ever more hyperparameters from a
+        # random network that the budget allows, until it is one itself.
         goal = self._random_values()
         if goal is None:
             return STOPPED
-        values = dict(drawn["values"])
-        for name in random.Random(f"{self.seed} {trial_id}").sample(sorted(goal), len(goal)):
+        names = random.Random(f"{self.seed} {trial_id}").sample(sorted(goal), len(goal))
+        for share in SHARES:
             self.passed_over += 1
-            values[name] = goal[name]
+            taken = {name: goal[name] for name in names[: round(share * len(names))]}
+            values = drawn["values"] | taken
             if self.affordable(values):
                 break
         return drawn | {"values": values}

@@ -5,6 +5,7 @@ import errno
 import os
 import shutil
 import tempfile
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -65,7 +66,7 @@ def write_text(path: Path, text: str) -> None:
     Raises:
         InputError: If the file cannot be written; `path` then keeps what it held.
     """
-    fresh = path.with_name(f".{path.name}.{os.getpid()}")
+    fresh = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
     with _explained(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         try:

@@ -157,6 +157,11 @@ class ReportingTuner(keras_tuner.Tuner):
         self.report.write(self.reports)
         return histories
 
+    def save(self) -> None:  # whole or not at all, as the oracle's
+        if not self._is_worker():
+            self.oracle.save()
+        write_text(Path(self._get_tuner_fname()), json.dumps(self.get_state()))
+
     def on_search_begin(self) -> None:
         self.save()  # so that even a first trial that is killed is known
 

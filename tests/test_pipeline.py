@@ -48,6 +48,8 @@ def reproduced(clone):
         search__trials=2,
         search__epochs=1,
         search__max_mmacs=300.0,
+        search__input_size=16,
+        design__searched__input_size=16,
         train__common__epochs=1,
         train__members__mini_xception={},
         train__members__searched={},
