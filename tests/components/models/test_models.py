@@ -42,8 +42,6 @@ BODIES = {
 }
 FACES = np.random.default_rng(0).integers(0, 256, (4, 40, 36, 1)).astype(np.float32)
 
-# What runs once need not run fast: most of the time would go into optimising.
-XLA_FLAGS = "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
 ON_TENSORFLOW = keras.backend.backend() == "tensorflow"
 on_tensorflow = pytest.mark.skipif(
     not ON_TENSORFLOW, reason="the export to ONNX goes through TensorFlow"
@@ -174,9 +172,9 @@ def test_all_of_this_holds_on_jax_too():
     And but for the largest, which are Keras's own bodies and take XLA minutes to compile:
     `KERAS_BACKEND=jax python -m pytest tests/components/models` has them.
     """
-    command = [sys.executable, "-m", "pytest", "-q", "-n0", "-p", "no:cacheprovider", __file__]
+    command = [sys.executable, "-m", "pytest", "-n0", "-p", "no:cacheprovider", __file__]
     command += ["-k", "not efficientnet and not resnet50 and not vggface2"]
-    environment = os.environ | {"KERAS_BACKEND": "jax", "XLA_FLAGS": XLA_FLAGS}
+    environment = os.environ | {"KERAS_BACKEND": "jax"}
     root = Path(__file__).parents[3]
     done = subprocess.run(
         command, cwd=root, env=environment, capture_output=True, text=True, check=False
