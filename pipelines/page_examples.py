@@ -15,10 +15,12 @@ from components.drawn.parameters import EXPRESSIONS, actions, people, views
 from components.outputs import replacing
 
 OUT = Path("serving/page/examples")
-SEED = 8
+SEED = 18
 SIDE = 240  # pixels of a picture of one face
-ROOM = 0.72  # how much of a picture's height the data set's frame would take
-INK, LIGHT = (43, 32, 24), (216, 236, 250)  # BGR; the greys between become the tones between
+ROOM = 0.8  # how much of a picture's height the data set's frame would take
+# BGR of black, and of white in turns; the greys between become the tones between.
+INK = (43, 32, 24)
+LIGHTS = ((214, 232, 250), (224, 240, 236), (242, 236, 228), (228, 228, 250), (202, 230, 248))
 GROUP = ("happy", "surprise", "neutral", "sad", "happy", "angry")
 
 
@@ -43,22 +45,23 @@ def draw(expressions: list[str], seed: int, side: int = SIDE) -> np.ndarray:
     return draw_faces(seen | {"scale": seen["scale"] * ROOM}, bits, side)
 
 
-def tinted(grey: np.ndarray) -> np.ndarray:
-    """Gives (H, W) uint8 warm tones, (H, W, 3) uint8 BGR."""
-    share = grey[..., None] / 255
-    return np.rint(INK + share * np.subtract(LIGHT, INK)).astype(np.uint8)
+def tinted(grey: np.ndarray, turn: int = 0) -> np.ndarray:
+    """Gives (H, W) uint8 the tones of one of `LIGHTS`, (H, W, 3) uint8 BGR."""
+    light = LIGHTS[turn % len(LIGHTS)]
+    return np.rint(INK + grey[..., None] / 255 * np.subtract(light, INK)).astype(np.uint8)
 
 
 def main() -> None:
     """Writes them all."""
     own = [name for name in EXPRESSIONS if name != "contempt"]  # not of FER-2013
-    pictures = dict(zip(own, draw(own, SEED), strict=True))
-    several = draw(list(GROUP), SEED + 1)
+    alone = [tinted(face, turn) for turn, face in enumerate(draw(own, SEED))]
+    several = [tinted(face, turn) for turn, face in enumerate(draw(list(GROUP), SEED + 1))]
+    pictures = dict(zip(own, alone, strict=True))
     pictures["group"] = np.vstack([np.hstack(several[:3]), np.hstack(several[3:])])
     with replacing(OUT) as folder:
-        for name, grey in pictures.items():
+        for name, picture in pictures.items():
             best = [cv2.IMWRITE_PNG_COMPRESSION, 9]
-            cv2.imwrite(str(folder / f"{name}.png"), tinted(grey), best)
+            cv2.imwrite(str(folder / f"{name}.png"), picture, best)
 
 
 if __name__ == "__main__":

@@ -37,7 +37,7 @@ class _Files(StaticFiles):
 def install(app: FastAPI) -> None:
     """Lets `app` answer the page at `/` and what it is made of below `/page`."""
 
-    @app.get("/", include_in_schema=False)
+    @app.api_route("/", methods=["GET", "HEAD"], include_in_schema=False)
     async def page() -> FileResponse:
         return FileResponse(FOLDER / "index.html", headers=HEADERS)
 

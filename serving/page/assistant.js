@@ -1,9 +1,8 @@
 // The assistant: answers an expression in writing and, unless muted, by the browser's voice.
 
 import { language, text } from "./language.js";
+import { keep, recall } from "./memory.js";
 import { icon, moodOf } from "./moods.js";
-
-const KEPT = "mien.voice";
 
 /** Lives in the elements of `[data-part]` below its root. */
 export class Assistant {
@@ -12,7 +11,7 @@ export class Assistant {
     this.words = root.querySelector("[data-part=words]");
     this.button = root.querySelector("[data-part=voice]");
     this.note = root.querySelector("[data-part=note]");
-    this.muted = localStorage.getItem(KEPT) === "off";
+    this.muted = recall("voice") === "off";
     this.turns = {};
     this.said = { key: "assistantHello", turn: 0, label: "happy" };
     this.button.addEventListener("click", () => this.#mute(!this.muted));
@@ -47,7 +46,7 @@ export class Assistant {
 
   #mute(muted) {
     this.muted = muted;
-    localStorage.setItem(KEPT, muted ? "off" : "on");
+    keep("voice", muted ? "off" : "on");
     if (muted) globalThis.speechSynthesis?.cancel();
     this.refresh();
   }

@@ -4,7 +4,7 @@ import { labelText, percent, text } from "./language.js";
 import { colourOf, icon } from "./moods.js";
 import { nameOf } from "./stage.js";
 
-const OPEN = 2; // cards that show their bars unasked
+const OPEN = 1; // cards that show their bars unasked
 
 /** Cards in a list; one that stays is changed in place, so that its bars move and it stays open. */
 export class Cards {

@@ -1,10 +1,10 @@
 // Which language the page speaks, and how its words get into the document.
 
+import { keep, recall } from "./memory.js";
 import { moodOf } from "./moods.js";
 import { STRINGS } from "./strings.js";
 
-const KEPT = "mien.language";
-const wished = [localStorage.getItem(KEPT), ...navigator.languages.map((tag) => tag.slice(0, 2))];
+const wished = [recall("language"), ...navigator.languages.map((tag) => tag.slice(0, 2))];
 let current = wished.find((language) => language in STRINGS) ?? "en";
 
 export const language = () => current;
@@ -28,7 +28,7 @@ export const percent = (share) =>
 
 /** Puts the language's words where `data-text` and `data-label` ask for them, and tells the others. */
 export function speak(chosen = current) {
-  if (chosen !== current) localStorage.setItem(KEPT, chosen);
+  if (chosen !== current) keep("language", chosen);
   current = chosen;
   document.documentElement.lang = current;
   for (const element of document.querySelectorAll("[data-text]")) {

@@ -45,6 +45,7 @@ async function readPicture(blob, name, options = {}) {
     if (mine !== asked) return;
     session.addPicture(Date.now(), name, found.faces);
     show(found, stage.image);
+    if (!stage.image.naturalWidth) setProblem(new Problem("cannotShow"));
     const main = mainFace(found.faces);
     assistant.answer(main ? labelOf(main) : undefined);
   } catch (error) {
@@ -205,7 +206,7 @@ function save() {
   link.href = URL.createObjectURL(new Blob([toCsv(session.rows)], { type: "text/csv" }));
   link.download = `mien-${new Date().toISOString().slice(0, 19).replaceAll(":", "-")}.csv`;
   link.click();
-  URL.revokeObjectURL(link.href);
+  setTimeout(() => URL.revokeObjectURL(link.href), 60_000); // some browsers read it later
 }
 
 function makeExamples() {

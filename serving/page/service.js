@@ -2,7 +2,7 @@
 
 import { STRINGS } from "./strings.js";
 
-const KEY = "mien.key"; // for this window alone: sessionStorage
+let key = null; // kept nowhere: it is asked for once a visit
 
 /** Why there is no answer: `key` of a text of the page, and the service's own sentence, if it spoke. */
 export class Problem extends Error {
@@ -22,10 +22,11 @@ export async function askFaces(picture, options = {}) {
 export const askModel = () => ask("model");
 
 /** Takes the API key that the service asks for. */
-export const useKey = (key) => sessionStorage.setItem(KEY, key);
+export function useKey(given) {
+  key = given;
+}
 
 async function ask(address, options = {}) {
-  const key = sessionStorage.getItem(KEY);
   const headers = { ...options.headers, ...(key && { Authorization: `Bearer ${key}` }) };
   let answer;
   try {
@@ -40,7 +41,7 @@ async function ask(address, options = {}) {
 async function problemOf(answer) {
   // Something between here and the service may have answered in another format.
   const { type = "", detail = "" } = await answer.json().catch(() => ({}));
-  const key = `problem.${type.replace("urn:mien:", "")}`;
+  const name = `problem.${type.replace("urn:mien:", "")}`;
   const wait = Number(answer.headers.get("Retry-After")) || null;
-  return new Problem(key in STRINGS.en ? key : "problem.other", detail, { status: answer.status, wait });
+  return new Problem(name in STRINGS.en ? name : "problem.other", detail, { status: answer.status, wait });
 }

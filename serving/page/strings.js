@@ -8,7 +8,7 @@ export const STRINGS = {
     skip: "Skip to the picture",
     chooseLanguage: "Language",
     choose: "Choose a picture",
-    drop: "or drop it here, or paste it",
+    drop: "Drop a picture here, or paste one",
     cameraStart: "Use the camera",
     cameraStop: "Stop the camera",
     cameraNote: "Pictures of the camera are sent to this service a few times a second, and forgotten.",
@@ -48,7 +48,7 @@ export const STRINGS = {
     privacyCamera:
       "The camera's pictures stay in this browser, but for the frames that are sent to this service to be read.",
     privacyStored:
-      "The service answers each picture and forgets it. Nothing is stored, unless whoever runs the service has turned logging on.",
+      "The service answers each picture and forgets it. Nothing of it is stored, unless whoever runs the service has turned the log of answers on: numbers, never pictures.",
     privacySession:
       "The session's timeline lies in this window alone, and goes when it is closed. Kept are your choice of language and voice.",
     use: "What this must not be used for",
@@ -114,7 +114,7 @@ export const STRINGS = {
     skip: "Đến thẳng phần ảnh",
     chooseLanguage: "Ngôn ngữ",
     choose: "Chọn ảnh",
-    drop: "hoặc thả ảnh vào đây, hoặc dán ảnh",
+    drop: "Thả ảnh vào đây, hoặc dán ảnh",
     cameraStart: "Dùng camera",
     cameraStop: "Tắt camera",
     cameraNote: "Ảnh từ camera được gửi đến dịch vụ này vài lần mỗi giây, rồi bị quên đi.",
@@ -154,7 +154,7 @@ export const STRINGS = {
     privacyCamera:
       "Hình từ camera ở lại trong trình duyệt này, trừ những khung hình được gửi đến dịch vụ để đọc.",
     privacyStored:
-      "Dịch vụ trả lời từng ảnh rồi quên đi. Không có gì được lưu lại, trừ khi người vận hành dịch vụ đã bật ghi nhật ký.",
+      "Dịch vụ trả lời từng ảnh rồi quên đi. Không có gì của ảnh được lưu lại, trừ khi người vận hành dịch vụ đã bật nhật ký câu trả lời: chỉ là con số, không bao giờ là ảnh.",
     privacySession:
       "Biểu đồ của phiên chỉ nằm trong cửa sổ này và mất đi khi đóng cửa sổ. Chỉ lựa chọn ngôn ngữ và giọng nói được giữ lại.",
     use: "Không được dùng vào việc gì",

@@ -4,7 +4,8 @@ import { labelText, language, percent, text } from "./language.js";
 import { colourOf } from "./moods.js";
 import { shares } from "./session.js";
 
-const STEP = 7; // CSS pixels from one column to the next
+const NARROW = 6; // CSS pixels from one column to the next, at least
+const WIDE = 28; // and at most
 const GAP = 1;
 const PALE = 0.35;
 
@@ -40,13 +41,14 @@ export class Timeline {
     this.canvas.height = height * ratio;
     const context = this.canvas.getContext("2d");
     context.scale(ratio, ratio);
-    const shown = columns.slice(-Math.max(1, Math.floor(width / STEP)));
+    const step = Math.min(WIDE, Math.max(NARROW, width / columns.length));
+    const shown = columns.slice(-Math.max(1, Math.floor(width / step)));
     shown.forEach(({ probabilities, certain }, index) => {
       context.globalAlpha = certain === false ? PALE : 1;
       let base = height;
       for (const [label, share] of Object.entries(probabilities)) {
         context.fillStyle = colourOf(label);
-        context.fillRect(index * STEP, base - share * height, STEP - GAP, share * height);
+        context.fillRect(index * step, base - share * height, step - GAP, share * height);
         base -= share * height;
       }
     });

@@ -7,6 +7,8 @@ import re
 
 import pytest
 
+from serving.website import FOLDER
+
 BOX = {"left": 10, "top": 10, "width": 100, "height": 100}
 IMPORT = """async ([file, argument]) => {
   const module = await import(`/page/${file}`);
@@ -211,6 +213,18 @@ def test_every_language_says_everything_with_the_same_blanks(run):
         assert other != english
         blanks = [sorted(re.findall(r"\{\w+\}", str(words))) for words in (english, other)]
         assert blanks[0] == blanks[1], key
+
+
+def test_every_text_that_is_asked_for_exists_and_none_is_left_over(run):
+    keys = set(run("strings.js", "({ STRINGS }) => Object.keys(STRINGS.en)"))
+    files = [file for kind in ("*.js", "*.html") for file in FOLDER.glob(kind)]
+    source = "".join(file.read_text() for file in files if file.name != "strings.js")
+    asked = set(re.findall(r'(?:data-text|data-label)="(\w+)"', source))
+    asked |= set(re.findall(r'(?:\btext|new Problem)\("([\w.]+)"', source))
+    assert len(asked) > 40
+    assert asked <= keys
+    plain = {key for key in keys if "." not in key}
+    assert {key for key in plain if not re.search(rf'["`]{key}["`]', source)} == {"language"}
 
 
 def test_every_expression_has_a_name_and_two_answers_in_every_language(run):
