@@ -57,7 +57,6 @@ export const STRINGS = {
       "Inferring emotions at work and in education is forbidden in the European Union, but for medical or safety reasons (AI Act, Article 5(1)(f)).",
     useDecide:
       "Do not decide anything about a person by these answers, and do not point the camera at anybody who has not agreed.",
-    model: "The model",
     modelCard: "Model card",
     modelFacts: "{name} {version}, trained on the labels of {labels}; not sure below {threshold}.",
     modelFactsSure: "{name} {version}, trained on the labels of {labels}.",
@@ -163,7 +162,6 @@ export const STRINGS = {
       "Ở Liên minh châu Âu, cấm suy đoán cảm xúc tại nơi làm việc và trong giáo dục, trừ lý do y tế hoặc an toàn (Đạo luật AI, Điều 5(1)(f)).",
     useDecide:
       "Đừng quyết định điều gì về một người dựa trên các câu trả lời này, và đừng hướng camera vào người chưa đồng ý.",
-    model: "Mô hình",
     modelCard: "Thẻ mô hình",
     modelFacts: "{name} {version}, huấn luyện với các nhãn của {labels}; không chắc khi dưới {threshold}.",
     modelFactsSure: "{name} {version}, huấn luyện với các nhãn của {labels}.",
