@@ -22,19 +22,23 @@ export class Session {
     const last = this.columns.at(-1);
     const same = last?.source === CAMERA && Math.floor(last.time / 1000) === Math.floor(time / 1000);
     if (same) average(last, main);
-    else this.columns.push({ time, source: CAMERA, ...column(main) });
+    else this.#push(this.columns, { time, source: CAMERA, ...column(main) });
   }
 
   /** Adds the faces of a picture. */
   addPicture(time, name, faces) {
     this.#add(time, name, faces);
-    if (faces.length) this.columns.push({ time, source: name, ...column(faces[0]) });
+    if (faces.length) this.#push(this.columns, { time, source: name, ...column(faces[0]) });
   }
 
   #add(time, source, faces) {
-    faces.forEach((face, index) => this.rows.push({ time, source, number: face.track ?? index + 1, face }));
-    if (this.rows.length > this.most) this.rows.splice(0, this.rows.length - this.most);
-    if (this.columns.length > this.most) this.columns.splice(0, this.columns.length - this.most);
+    faces.forEach((face, index) => {
+      this.#push(this.rows, { time, source, number: face.track ?? index + 1, face });
+    });
+  }
+
+  #push(list, one) {
+    if (list.push(one) > this.most) list.shift();
   }
 }
 
