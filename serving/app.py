@@ -174,6 +174,7 @@ async def model(request: Request) -> answers.ModelAnswer:
         temperature=manifest["temperature"],
         abstain_below=manifest.get("abstain_below"),
         detectors=list(recogniser.detectors),
+        max_bytes=recogniser.limits.max_bytes,
         metrics=manifest["metrics"],
         lineage={key: manifest[key] for key in ("onnx_sha256", "data_md5")},
         card=recogniser.card,

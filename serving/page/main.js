@@ -41,6 +41,8 @@ async function readPicture(blob, name, options = {}) {
   await stage.showPicture(blob);
   setBusy(true);
   try {
+    // A browser that is told in the middle of an upload often does not hear why.
+    if (blob.size > model?.max_bytes) throw new Problem("problem.too-large");
     const found = await askFaces(blob, options);
     if (mine !== asked) return;
     session.addPicture(Date.now(), name, found.faces);

@@ -9,8 +9,15 @@ export class Stage {
     this.root = root;
     this.image = root.querySelector("img");
     this.video = root.querySelector("video");
+    this.frame = root.querySelector(".frame");
     this.boxes = root.querySelector(".boxes");
     this.mirrored = false;
+    this.image.addEventListener("load", () => {
+      this.#shape(this.image.naturalWidth, this.image.naturalHeight);
+    });
+    this.video.addEventListener("resize", () => {
+      this.#shape(this.video.videoWidth, this.video.videoHeight);
+    });
   }
 
   /** Shows a picture (a Blob). */
@@ -33,12 +40,15 @@ export class Stage {
     this.#show("empty");
   }
 
-  /** Draws a box around each face of an answer; returns nothing. */
+  /** Draws a box around each face of an answer about a picture of that size. */
   draw(faces, width, height) {
-    const frame = this.boxes.parentElement;
-    frame.style.aspectRatio = `${width} / ${height}`;
-    frame.style.setProperty("--ratio", width / height);
+    this.#shape(width, height);
     this.boxes.replaceChildren(...faces.map((face, index) => this.#box(face, index, width, height)));
+  }
+
+  #shape(width, height) {
+    this.frame.style.aspectRatio = `${width} / ${height}`;
+    this.frame.style.setProperty("--ratio", width / height);
   }
 
   #show(what) {
