@@ -68,8 +68,10 @@ export class Stage {
     element.style.height = `${(100 * box.height) / height}%`;
     element.style.setProperty("--mood", colourOf(certain === false ? null : label));
     if (box.top < height / 10) element.classList.add("low"); // no room for the words above it
-    const words = document.createElement("span");
-    words.textContent = `${face.track ?? index + 1} · ${nameOf(face)}`;
+    const words = document.createElement("p");
+    const name = document.createElement("span"); // left out where boxes are too small for it
+    name.textContent = ` · ${nameOf(face)}`;
+    words.append(String(face.track ?? index + 1), name);
     element.append(words);
     return element;
   }

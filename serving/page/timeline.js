@@ -15,7 +15,7 @@ export class Timeline {
     this.root = root;
     this.canvas = root.querySelector("canvas");
     this.legend = root.querySelector(".legend");
-    this.ends = root.querySelectorAll("time");
+    this.ends = root.querySelector(".ends");
     this.columns = [];
     new ResizeObserver(() => this.draw(this.columns)).observe(this.canvas);
   }
@@ -30,7 +30,7 @@ export class Timeline {
     this.legend.replaceChildren(...parts.map(entry));
     [shown[0], shown.at(-1)].forEach((column, index) => {
       const time = column && new Date(column.time);
-      this.ends[index].textContent = time ? time.toLocaleTimeString(language()) : "";
+      this.ends.children[index].textContent = time ? time.toLocaleTimeString(language()) : "";
     });
   }
 
@@ -43,6 +43,7 @@ export class Timeline {
     context.scale(ratio, ratio);
     const step = Math.min(WIDE, Math.max(NARROW, width / columns.length));
     const shown = columns.slice(-Math.max(1, Math.floor(width / step)));
+    this.ends.style.width = `${step * shown.length}px`;
     shown.forEach(({ probabilities, certain }, index) => {
       context.globalAlpha = certain === false ? PALE : 1;
       let base = height;
