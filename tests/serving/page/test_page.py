@@ -64,7 +64,7 @@ def test_a_box_lies_where_the_face_is(page, client, png):
     (face, *_) = client.faces(png).faces
     choose(page, png)
     box = page.locator(".box").first.bounding_box()
-    shown = page.locator("#stage img").bounding_box()
+    shown = page.locator("#stage img.shown").bounding_box()
     scale = shown["width"] / 640
     assert box["x"] - shown["x"] == pytest.approx(face.box.left * scale, abs=2)
     assert box["y"] - shown["y"] == pytest.approx(face.box.top * scale, abs=2)
