@@ -118,7 +118,7 @@ def package(tmp_path_factory) -> Path:
         "input": {"shape": [SIZE, SIZE, 1], "dtype": "uint8"},
         "members": {"layer": 1.0},
         "temperature": 1.0,
-        "abstain_below": 0.5,
+        "abstain_below": 0.95,
         "metrics": {"test.accuracy": 0.14},
     }
     (folder / "manifest.json").write_text(json.dumps(manifest))
