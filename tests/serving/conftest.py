@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -188,6 +189,9 @@ def serve(stored, tmp_path_factory):
         folder = tmp_path_factory.mktemp("service")
         temporary = folder / "tmp"
         temporary.mkdir()
+        # BentoML keeps its metrics in its home, and a second service there would empty them.
+        own = folder / "bentoml"
+        shutil.copytree(home, own, symlinks=True)
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = str(free.getsockname()[1])
@@ -195,7 +199,7 @@ def serve(stored, tmp_path_factory):
         process = subprocess.Popen(
             ["bentoml", "serve", tag, "--port", port],
             cwd=folder,
-            env=_environment(home) | {"TMPDIR": str(temporary)} | variables,
+            env=_environment(own) | {"TMPDIR": str(temporary)} | variables,
             stdout=log.open("w"),
             stderr=subprocess.STDOUT,
             start_new_session=True,
