@@ -178,6 +178,7 @@ class ModelAnswer(Model):
     temperature: float
     abstain_below: float | None
     detectors: list[str] = Field(description="The preferred one first")
+    max_bytes: int = Field(description="Of a request other than a video")
     metrics: dict[str, float] = Field(description="As metrics/ensemble.json")
     lineage: dict[str, str] = Field(description="What leads back to the run and the data")
     card: str = Field(description="The model card, in Markdown")

@@ -8,10 +8,10 @@ from typing import Annotated, Any
 
 import cv2
 from fastapi import APIRouter, FastAPI, Query, Request, Response
-from fastapi.responses import HTMLResponse, StreamingResponse
+from fastapi.responses import StreamingResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from serving import answers
+from serving import answers, website
 from serving.answers import CropOptions, Options, ProblemDetail, VideoOptions
 from serving.bodies import media_type, read_array, read_body, read_pictures, read_video
 from serving.drawing import annotate
@@ -174,16 +174,12 @@ async def model(request: Request) -> answers.ModelAnswer:
         temperature=manifest["temperature"],
         abstain_below=manifest.get("abstain_below"),
         detectors=list(recogniser.detectors),
+        max_bytes=recogniser.limits.max_bytes,
         metrics=manifest["metrics"],
         lineage={key: manifest[key] for key in ("onnx_sha256", "data_md5")},
         card=recogniser.card,
         **_lineage(recogniser),
     )
-
-
-@router.get("/", include_in_schema=False)
-async def page() -> HTMLResponse:
-    return HTMLResponse((Path(__file__).parent / "page" / "index.html").read_text("utf-8"))
 
 
 def create_app() -> FastAPI:
@@ -198,6 +194,7 @@ def create_app() -> FastAPI:
     )
     install(app)
     app.include_router(router)
+    website.install(app)
     return app
 
 

@@ -19,17 +19,20 @@ KINDS = {
     "animated-picture": 400,
     "unreadable-video": 400,
     "malformed-request": 400,
+    "unauthorized": 401,
+    "forbidden": 403,
     "not-found": 404,
     "method-not-allowed": 405,
     "upload-timeout": 408,
     "too-large": 413,
     "unsupported-media-type": 415,
     "invalid-option": 422,
+    "too-many-requests": 429,
     "internal-error": 500,
     "overloaded": 503,
 }
 # Answered before the whole body was read: the rest of it need not be sent.
-_UNREAD = {408, 413, 415, 503}
+_UNREAD = {401, 403, 408, 413, 415, 429, 503}
 _TITLES = {kind: kind.replace("-", " ").capitalize() for kind in KINDS}
 
 
@@ -39,12 +42,14 @@ class ProblemError(Exception):
     Args:
         kind: A key of `KINDS`.
         detail: One sentence for the person who sent it.
+        retry_after: Seconds after which it is worth another try; of 429 and 503.
     """
 
-    def __init__(self, kind: str, detail: str) -> None:
+    def __init__(self, kind: str, detail: str, retry_after: int = 1) -> None:
         super().__init__(detail)
         self.kind = kind
         self.detail = detail
+        self.retry_after = retry_after
 
     def body(self) -> ProblemDetail:
         """Counts the problem and returns it as an answer."""
@@ -60,8 +65,10 @@ class ProblemError(Exception):
         """Counts the problem and returns it as a response."""
         body = self.body()
         headers = {}
-        if body.status == HTTPStatus.SERVICE_UNAVAILABLE:
-            headers["Retry-After"] = "1"
+        if body.status in (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE):
+            headers["Retry-After"] = str(self.retry_after)
+        if body.status == HTTPStatus.UNAUTHORIZED:
+            headers["WWW-Authenticate"] = "Bearer"
         if body.status in _UNREAD:
             headers["Connection"] = "close"
         return JSONResponse(

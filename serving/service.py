@@ -14,6 +14,7 @@ from pathlib import Path
 import bentoml
 from bentoml.models import BentoModel
 
+from serving import access, logs
 from serving.app import Admission, create_app
 from serving.engine import Batcher, Engine, read_manifest
 from serving.limits import from_environment
@@ -40,11 +41,17 @@ LIMITS = from_environment()
 THREADS = 2
 HOUR = 3600  # seconds that a video may take; every other body has limits of its own
 
+logs.install()
 app = create_app()
+front = access.guard(Admission(app, LIMITS.max_waiting), access.from_environment())
 
 
-@bentoml.asgi_app(Admission(app, LIMITS.max_waiting))
-@bentoml.service(name="mien", traffic={"timeout": HOUR})
+@bentoml.asgi_app(logs.RequestLog(front))
+@bentoml.service(
+    name="mien",
+    traffic={"timeout": HOUR},
+    logging={"access": {"enabled": False}},  # it names the clients' addresses; ours does not
+)
 class Mien:
     """Facial-expression recognition."""
 

@@ -1,4 +1,4 @@
-"""Draws grey 48x48 faces from what `components.drawn.parameters` drew by lot."""
+"""Draws grey faces, 48x48 unless told otherwise, from `components.drawn.parameters`' numbers."""
 
 from types import SimpleNamespace
 
@@ -7,31 +7,36 @@ import numpy as np
 from components.drawn.parameters import SIZE, bell
 
 
-def draw_faces(parameters: dict[str, np.ndarray], bits: np.random.PCG64) -> np.ndarray:
+def draw_faces(
+    parameters: dict[str, np.ndarray], bits: np.random.PCG64, size: int = SIZE
+) -> np.ndarray:
     """Pictures of faces.
 
     Args:
         parameters: what `people`, `actions` and `views` return, joined; (N,) arrays.
         bits: source of the grain, one draw a pixel.
+        size: of a picture; another than the data set's is for people to look at.
 
     Returns:
-        (N, 48, 48) uint8.
+        (N, size, size) uint8.
     """
     n = len(parameters["scale"])
-    pictures = np.empty((n, SIZE, SIZE), np.uint8)
+    larger = {key: parameters[key] * (size / SIZE) for key in ("scale", "shift_x", "shift_y")}
+    parameters = parameters | larger
+    pictures = np.empty((n, size, size), np.uint8)
     for start in range(0, n, 8):  # small blocks stay in the processor's cache
         block = slice(start, start + 8)
         p = SimpleNamespace(
             **{k: a[block].astype(np.float32)[:, None, None] for k, a in parameters.items()}
         )
-        pictures[block] = _draw(p, bits)
+        pictures[block] = _draw(p, bits, size)
     return pictures
 
 
-def _draw(p: SimpleNamespace, bits: np.random.PCG64) -> np.ndarray:
+def _draw(p: SimpleNamespace, bits: np.random.PCG64, size: int) -> np.ndarray:
     """One block of pictures, from the back of the scene to the front."""
-    u, v, flat = _coordinates(p)
-    canvas = np.repeat(np.repeat(p.backdrop, SIZE, 1), SIZE, 2)
+    u, v, flat = _coordinates(p, size)
+    canvas = np.repeat(np.repeat(p.backdrop, size, 1), size, 2)
 
     def rows(low: float, high: float) -> list[np.ndarray]:
         """The canvas and its coordinates between two heights: most parts are small."""
@@ -53,9 +58,9 @@ def _draw(p: SimpleNamespace, bits: np.random.PCG64) -> np.ndarray:
     return _photograph(canvas, p, flat, v, bits)
 
 
-def _coordinates(p: SimpleNamespace) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _coordinates(p: SimpleNamespace, size: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Head coordinates of each pixel: u (turned with the head), v (down), u before the turn."""
-    at = np.arange(SIZE, dtype=np.float32) - np.float32((SIZE - 1) / 2)
+    at = np.arange(size, dtype=np.float32) - np.float32((size - 1) / 2)
     x, y = at[None, None, :] - p.shift_x, at[None, :, None] - p.shift_y
     square = p.tilt * p.tilt
     cos, sin = (1 - square) / (1 + square), 2 * p.tilt / (1 + square)

@@ -1,13 +1,16 @@
 """A small packaged ensemble, pictures with drawn faces, and the service in its own process."""
 
+import contextlib
 import hashlib
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
@@ -116,7 +119,7 @@ def package(tmp_path_factory) -> Path:
         "input": {"shape": [SIZE, SIZE, 1], "dtype": "uint8"},
         "members": {"layer": 1.0},
         "temperature": 1.0,
-        "abstain_below": 0.5,
+        "abstain_below": 0.95,
         "metrics": {"test.accuracy": 0.14},
     }
     (folder / "manifest.json").write_text(json.dumps(manifest))
@@ -160,53 +163,68 @@ class Service:
 
 
 @pytest.fixture(scope="session")
-def service(package, tmp_path_factory):
-    """The service as `make serve` starts it, in processes of its own."""
-    home = tmp_path_factory.mktemp("service")
-    temporary = home / "tmp"
-    temporary.mkdir()
-    environment = os.environ | {
-        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-        "PYTHONPATH": str(ROOT),
-        "BENTOML_HOME": str(home / "bentoml"),
-        "BENTOML_DO_NOT_TRACK": "true",
-        "TMPDIR": str(temporary),
-        "MIEN_MAX_BYTES": str(2 * 2**20),
-        "MIEN_MAX_PIXELS": "4000000",
-        "MIEN_MAX_PICTURES": "8",
-        "MIEN_UPLOAD_SILENCE_SECONDS": "2",
-    }
-    environment.pop("MIEN_MODEL", None)
+def stored(package, tmp_path_factory) -> tuple[Path, str]:
+    """A store of BentoML's that holds the service, and the service's tag in it."""
+    home = tmp_path_factory.mktemp("bentoml")
     storing = [sys.executable, "-c", "import sys; from pathlib import Path; "]
     storing[2] += "from pipelines.bento import store; print(store(Path(sys.argv[1])))"
     done = subprocess.run(
         [*storing, str(package)],
         cwd=ROOT,
-        env=environment,
+        env=_environment(home),
         capture_output=True,
         text=True,
         check=True,
     )
-    tag = done.stdout.splitlines()[-1]
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = str(free.getsockname()[1])
-    log = home / "log"
-    process = subprocess.Popen(
-        ["bentoml", "serve", tag, "--port", port],
-        cwd=home,
-        env=environment,
-        stdout=log.open("w"),
-        stderr=subprocess.STDOUT,
-        start_new_session=True,
-    )
-    running = Service(f"http://127.0.0.1:{port}", log, temporary)
-    try:
-        _wait(running, process)
+    return home, done.stdout.splitlines()[-1]
+
+
+@pytest.fixture(scope="session")
+def serve(stored, tmp_path_factory):
+    """Starts the service as `make serve` does, in processes of its own, with `MIEN_...` set."""
+    home, tag = stored
+
+    @contextlib.contextmanager
+    def started(**variables: str) -> Iterator[Service]:
+        folder = tmp_path_factory.mktemp("service")
+        temporary = folder / "tmp"
+        temporary.mkdir()
+        # BentoML keeps its metrics in its home, and a second service there would empty them.
+        own = folder / "bentoml"
+        shutil.copytree(home, own, symlinks=True)
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = str(free.getsockname()[1])
+        log = folder / "log"
+        process = subprocess.Popen(
+            ["bentoml", "serve", tag, "--port", port],
+            cwd=folder,
+            env=_environment(own) | {"TMPDIR": str(temporary)} | variables,
+            stdout=log.open("w"),
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        running = Service(f"http://127.0.0.1:{port}", log, temporary)
+        try:
+            _wait(running, process)
+            yield running
+        finally:
+            os.killpg(process.pid, signal.SIGTERM)
+            process.wait(60)
+
+    return started
+
+
+@pytest.fixture(scope="session")
+def service(serve):
+    """The service, with limits that tests can reach."""
+    with serve(
+        MIEN_MAX_BYTES=str(2 * 2**20),
+        MIEN_MAX_PIXELS="4000000",
+        MIEN_MAX_PICTURES="8",
+        MIEN_UPLOAD_SILENCE_SECONDS="2",
+    ) as running:
         yield running
-    finally:
-        os.killpg(process.pid, signal.SIGTERM)
-        process.wait(60)
 
 
 @pytest.fixture(scope="session")
@@ -215,8 +233,17 @@ def client(service):
         yield asking
 
 
+def _environment(home: Path) -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if not name.startswith("MIEN_")} | {
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "PYTHONPATH": str(ROOT),
+        "BENTOML_HOME": str(home),
+        "BENTOML_DO_NOT_TRACK": "true",
+    }
+
+
 def _wait(service: Service, process: subprocess.Popen) -> None:
-    for _ in range(450):
+    for _ in range(1500):  # five minutes, for machines that have other work
         assert process.poll() is None, service.log.read_text()[-4000:]
         try:
             if service.http.get("/readyz").status_code == 200:

@@ -43,7 +43,7 @@ def test_the_answer_says_where_what_how_sure_and_by_which_model(client, png, pac
     for face in answer.faces:
         assert face.probabilities[face.label] == max(face.probabilities.values())
         assert sum(face.probabilities.values()) == pytest.approx(1, abs=1e-5)
-        assert face.certain == (face.probabilities[face.label] >= 0.5)
+        assert face.certain == (face.probabilities[face.label] >= 0.95)
         x, y = face.landmarks["nose"]
         assert face.box.left < x < face.box.left + face.box.width
         assert face.box.top < y < face.box.top + face.box.height
@@ -146,7 +146,7 @@ def test_the_model_tells_its_card_and_lineage(client, package):
     assert model.card == "# Model card\n"
     assert model.lineage["data_md5"] == "0" * 32
     assert model.input_shape == [48, 48, 1]
-    assert model.abstain_below == 0.5
+    assert model.abstain_below == 0.95
 
 
 def test_the_service_is_alive_ready_documented_and_has_a_page(service):

@@ -1,0 +1,339 @@
+"""The page in a real browser, before the real service."""
+
+import csv
+import hashlib
+import json
+import re
+
+import cv2
+import numpy as np
+import pytest
+from playwright.sync_api import expect
+
+NAMES = {"happy": "vui vẻ", "sad": "buồn bã", "angry": "giận dữ", "fear": "sợ hãi"}
+NAMES |= {"disgust": "ghê tởm", "surprise": "ngạc nhiên", "neutral": "bình thản"}
+DROP = """(target, [kind, bytes]) => {
+  const data = new DataTransfer();
+  data.items.add(new File([new Uint8Array(bytes)], "crowd.png", { type: "image/png" }));
+  const options = { bubbles: true, cancelable: true };
+  target.dispatchEvent(kind === "drop"
+    ? new DragEvent("drop", { ...options, dataTransfer: data })
+    : new ClipboardEvent("paste", { ...options, clipboardData: data }));
+}"""
+
+
+def choose(page, picture: bytes, name: str = "crowd.png", kind: str = "image/png") -> None:
+    page.set_input_files("#file", {"name": name, "mimeType": kind, "buffer": picture})
+
+
+def encoded(picture: np.ndarray) -> bytes:
+    return cv2.imencode(".png", picture)[1].tobytes()
+
+
+def spoken(page) -> list[list[str]]:
+    return page.evaluate("window.spoken")
+
+
+@pytest.fixture(scope="module")
+def doubtful(client, crowd, drawn) -> bytes:
+    """A picture with a face that the model is sure of, and one that it is not."""
+    # The tested network is linear: the darker a face, the less it is sure.
+    for face in drawn[:16]:
+        picture = crowd.copy()
+        picture[:, 320:] = 20
+        large = cv2.resize(face, (120, 120), interpolation=cv2.INTER_CUBIC)
+        picture[60:180, 400:520] = large[..., None] * 0.15
+        faces = client.faces(encoded(picture)).faces
+        if len({face.certain for face in faces}) == 2:
+            return encoded(picture)
+    raise AssertionError("no picture has both kinds of faces")
+
+
+def test_a_chosen_picture_shows_what_the_service_answers(page, client, png):
+    faces = client.faces(png).faces
+    choose(page, png)
+    expect(page.locator(".box")).to_have_count(len(faces))
+    names = [
+        f"{face.label} {face.probabilities[face.label]:.0%}" if face.certain else "not sure"
+        for face in faces
+    ]
+    expect(page.locator("#faces .name")).to_have_text(names)
+    expect(page.locator("#status")).to_have_text(f"{len(faces)} faces: {', '.join(names)}")
+    words = page.locator("#faces li:first-child .bars .word").all_inner_texts()
+    assert words == list(faces[0].probabilities)
+
+
+def test_a_box_lies_where_the_face_is(page, client, png):
+    (face, *_) = client.faces(png).faces
+    choose(page, png)
+    box = page.locator(".box").first.bounding_box()
+    shown = page.locator("#stage img.shown").bounding_box()
+    scale = shown["width"] / 640
+    assert box["x"] - shown["x"] == pytest.approx(face.box.left * scale, abs=2)
+    assert box["y"] - shown["y"] == pytest.approx(face.box.top * scale, abs=2)
+    assert box["width"] == pytest.approx(face.box.width * scale, abs=2)
+
+
+@pytest.mark.parametrize("kind", ["drop", "paste"])
+def test_a_picture_may_be_dropped_or_pasted(page, png, kind):
+    page.locator("body").evaluate(DROP, [kind, list(png)])
+    expect(page.locator(".box")).to_have_count(4)
+
+
+def test_a_face_that_the_model_is_not_sure_of_is_called_that(page, client, doubtful):
+    faces = client.faces(doubtful).faces
+    choose(page, doubtful)
+    expect(page.locator(".box")).to_have_count(len(faces))
+    for face, card in zip(faces, page.locator(".card").all(), strict=True):
+        name = card.locator(".name").inner_text()
+        assert (name == "not sure") == (not face.certain)
+        assert ("threshold of 95%" in card.locator(".note").text_content()) == (not face.certain)
+    doubts = [face.certain for face in faces].count(False)
+    expect(page.locator(".box.unsure")).to_have_count(doubts)
+
+
+def test_the_problem_of_the_service_is_shown_as_its_sentence(page, service, png):
+    detail = service.post("/faces", png[:500], "image/png").json()["detail"]
+    choose(page, png[:500])
+    expect(page.get_by_role("alert")).to_contain_text(f"The picture cannot be read. {detail}")
+    page.get_by_role("button", name="Dismiss").click()
+    expect(page.get_by_role("alert")).to_be_hidden()
+    choose(page, bytes(3 * 2**20))
+    expect(page.get_by_role("alert")).to_contain_text("The picture is too large.")
+    choose(page, png)
+    expect(page.locator(".box")).to_have_count(4)
+    expect(page.get_by_role("alert")).to_be_hidden()
+
+
+def test_a_file_that_is_no_picture_is_not_sent(page):
+    sent = []
+    page.on("request", lambda request: sent.append(request.url))
+    choose(page, b"text", "notes.txt", "text/plain")
+    expect(page.get_by_role("alert")).to_contain_text("That is not a picture.")
+    assert not any("faces" in url for url in sent)
+
+
+def test_a_service_that_is_away_is_said_so(page, png):
+    page.context.set_offline(True)
+    choose(page, png)
+    expect(page.get_by_role("alert")).to_contain_text("The service cannot be reached.")
+
+
+def test_where_no_face_is_found_turned_ones_can_be_looked_for(page, crowd):
+    choose(page, encoded(np.full_like(crowd, 128)))
+    expect(page.locator("#status")).to_have_text("No face was found.")
+    with page.expect_request("**/faces?turned=true"):
+        page.get_by_role("button", name="Look for turned faces").click()
+
+
+def test_an_example_is_read_with_the_keyboard_alone(page):
+    example = page.get_by_role("button", name="Drawn face: happy")
+    for _ in range(40):
+        page.keyboard.press("Tab")
+        if example.evaluate("element => element === document.activeElement"):
+            break
+    page.keyboard.press("Enter")
+    expect(page.locator(".box")).to_have_count(1)
+
+
+@pytest.mark.parametrize("name", ["angry", "disgust", "fear", "happy", "sad", "surprise"])
+def test_a_face_is_found_in_every_example(client, name):
+    file = f"serving/page/examples/{name}.png"
+    assert len(client.faces(cv2.imencode(".png", cv2.imread(file))[1].tobytes()).faces) == 1
+
+
+def test_the_session_is_saved_as_csv_with_what_the_service_answered(page, client, png):
+    answer = client.faces(png)
+    choose(page, png)
+    with page.expect_download() as saved:
+        page.get_by_role("button", name="Save as CSV").click()
+    rows = list(csv.DictReader(saved.value.path().open(newline="", encoding="utf-8")))
+    assert saved.value.suggested_filename.endswith(".csv")
+    assert [row["label"] for row in rows] == [face.label for face in answer.faces]
+    for row, face in zip(rows, answer.faces, strict=True):
+        assert row["source"] == "crowd.png"
+        assert float(row["left"]) == face.box.left
+        assert row["certain"] == str(face.certain).lower()
+        for label, share in face.probabilities.items():
+            assert float(row[label]) == pytest.approx(share, abs=1e-4)
+    page.get_by_role("button", name="Clear").click()
+    expect(page.get_by_role("button", name="Save as CSV")).to_be_hidden()
+
+
+def test_the_camera_is_read_until_it_is_stopped(page):
+    page.get_by_role("button", name="Use the camera").click()
+    expect(page.locator(".box")).to_have_count(1)
+    expect(page.locator(".card")).to_have_count(1)
+    for _ in range(3):
+        with page.expect_response("**/faces?max_faces=20") as answered:
+            pass
+        assert answered.value.request.headers["content-type"] == "image/jpeg"
+    page.get_by_role("button", name="Stop the camera").click()
+    expect(page.locator(".box")).to_have_count(0)
+    assert page.evaluate("document.querySelector('video').srcObject") is None
+    with page.expect_download() as saved:
+        page.get_by_role("button", name="Save as CSV").click()
+    rows = list(csv.DictReader(saved.value.path().open(newline="", encoding="utf-8")))
+    assert len(rows) >= 4
+    assert {row["source"] for row in rows} == {"camera"}
+    times = [row["time"] for row in rows]
+    assert times == sorted(set(times))
+
+
+def test_the_camera_is_a_mirror_and_so_are_its_boxes(page):
+    with page.expect_response("**/faces?max_faces=20") as answered:
+        page.get_by_role("button", name="Use the camera").click()
+    (face,) = answered.value.json()["faces"]
+    expect(page.locator(".box")).to_have_count(1)
+    frame = page.locator(".frame").bounding_box()
+    box = page.locator(".box").bounding_box()
+    right = frame["x"] + frame["width"] - box["x"] - box["width"]
+    assert right == pytest.approx(face["box"]["left"] * frame["width"] / 640, abs=20)
+    assert page.locator("video").evaluate("video => getComputedStyle(video).transform")[7] == "-"
+
+
+def test_a_camera_that_is_not_allowed_is_explained(visit):
+    page = visit(permissions=[])
+    page.get_by_role("button", name="Use the camera").click()
+    expect(page.get_by_role("alert")).to_contain_text("camera")
+    expect(page.get_by_role("button", name="Use the camera")).to_be_visible()
+
+
+def test_the_assistant_answers_by_text_and_voice_in_the_language_of_the_page(page, client, png):
+    (face, *_) = client.faces(png).faces
+    sentences = page.evaluate(
+        "async (mood) => (await import('/page/strings.js')).STRINGS.en[`say.${mood}`]", face.label
+    )
+    words = page.locator("#assistant [data-part=words]")
+    choose(page, png)
+    expect(words).to_have_text(sentences[0])
+    page.get_by_role("button", name="Tiếng Việt").click()
+    choose(page, png)
+    expect(words).not_to_have_text(sentences[0])
+    expect(page.locator(".box")).to_have_count(4)
+    (first, english), (second, vietnamese) = spoken(page)
+    assert (first, second) == ("en-GB", "vi-VN")
+    assert english == sentences[0]
+    assert vietnamese == words.inner_text()
+
+
+def test_a_muted_assistant_writes_and_stays_muted(page, png):
+    button = page.get_by_role("button", name="Voice is on")
+    button.click()
+    page.reload()
+    expect(page.get_by_role("button", name="Voice is off")).to_have_attribute(
+        "aria-pressed", "false"
+    )
+    choose(page, png)
+    expect(page.locator("#assistant [data-part=words]")).not_to_contain_text("Show me a face")
+    assert spoken(page) == []
+
+
+def test_the_assistant_does_not_chatter_before_the_camera(page):
+    page.get_by_role("button", name="Use the camera").click()
+    words = page.locator("#assistant [data-part=words]")
+    expect(words).not_to_contain_text("Show me a face")
+    for _ in range(15):
+        with page.expect_response("**/faces?max_faces=20"):
+            pass
+    assert len(spoken(page)) == 1
+
+
+def test_without_a_voice_of_its_language_the_assistant_says_that_it_writes(visit):
+    page = visit(script="")
+    expect(page.locator("#assistant [data-part=note]")).to_contain_text("no English voice")
+
+
+def test_the_page_is_vietnamese_for_who_reads_vietnamese(visit, client, doubtful):
+    page = visit(locale="vi-VN")
+    assert page.evaluate("document.documentElement.lang") == "vi"
+    choose(page, doubtful)
+    expect(page.locator("#status")).to_contain_text("khuôn mặt")
+    english = page.evaluate(
+        "async () => Object.values((await import('/page/strings.js')).STRINGS.en).flat()"
+    )
+    seen = page.locator("body").inner_text()
+    assert [
+        words
+        for words in english
+        if "{" not in words and re.search(rf"\b{re.escape(words)}(?!\w)", seen)
+    ] == ["English"]
+    for face, name in zip(
+        client.faces(doubtful).faces, page.locator("#faces .name").all_inner_texts(), strict=True
+    ):
+        assert name.startswith(NAMES[face.label] if face.certain else "không chắc")
+
+
+def test_the_chosen_language_is_kept(page):
+    page.get_by_role("button", name="Tiếng Việt").click()
+    page.reload()
+    expect(page.get_by_role("button", name="Chọn ảnh")).to_be_visible()
+    assert page.evaluate("document.documentElement.lang") == "vi"
+
+
+def test_the_page_says_what_becomes_of_pictures_and_what_is_forbidden(page):
+    text = page.locator("main").inner_text()
+    assert "stay in this browser, but for the frames that are sent" in text
+    assert "Nothing of it is stored, unless" in text
+    assert "work and in education is forbidden" in text
+    assert "Article 5(1)(f)" in text
+
+
+def test_nothing_of_a_picture_is_kept_in_the_browser(page, png):
+    choose(page, png)
+    expect(page.locator(".box")).to_have_count(4)
+    page.get_by_role("button", name="Tiếng Việt").click()
+    assert page.evaluate("Object.keys(localStorage)") == ["mien.language"]
+    assert page.evaluate("sessionStorage.length") == 0
+    assert page.evaluate("indexedDB.databases()") == []
+    assert page.context.cookies() == []
+
+
+def test_the_page_speaks_to_its_own_host_alone(page, service, png):
+    addresses = []
+    page.on("request", lambda request: addresses.append(request.url))
+    page.reload()
+    choose(page, png)
+    page.get_by_role("button", name="Use the camera").click()
+    expect(page.locator(".box")).to_have_count(1)
+    assert len(addresses) > 20
+    assert all(url.startswith((service.address, "blob:")) for url in addresses)
+    assert page.complaints == []
+
+
+def test_a_service_with_keys_is_used_with_a_key(visit, serve, png, tmp_path):
+    keys = tmp_path / "keys"
+    keys.write_text(f"ann {hashlib.sha256(b'right').hexdigest()}\n")
+    with serve(MIEN_KEYS=str(keys)) as guarded:
+        page = visit(address=guarded.address)
+        field = page.get_by_label("API key")
+        field.fill("wrong")
+        field.press("Enter")
+        expect(page.get_by_role("alert")).to_contain_text("does not take this key")
+        field.fill("right")
+        field.press("Enter")
+        expect(page.get_by_role("alert")).to_be_hidden()
+        expect(page.locator("#model")).to_contain_text("tested")
+        choose(page, png)
+        expect(page.locator(".box")).to_have_count(4)
+        assert page.evaluate("localStorage.length + sessionStorage.length") == 0
+
+
+def test_a_script_from_elsewhere_is_refused_by_the_policy(page, service):
+    assert "script-src 'self'" in service.http.get("/").headers["content-security-policy"]
+    page.evaluate(
+        "document.body.append(Object.assign(document.createElement('script'),"
+        " { textContent: 'window.hacked = true' }))"
+    )
+    assert page.evaluate("window.hacked") is None
+
+
+def test_what_the_page_is_made_of_has_its_policy_and_the_rest_is_a_problem(service):
+    for path in ("/", "/page/main.js", "/page/style.css", "/page/examples/group.png"):
+        answer = service.http.get(path)
+        assert answer.status_code == 200
+        assert "default-src 'none'" in answer.headers["content-security-policy"]
+        assert answer.headers["x-content-type-options"] == "nosniff"
+    for path in ("/page/nothing.js", "/page/../app.py", "/page/%2e%2e/app.py"):
+        service.problem(service.http.get(path), 404, "not-found")
+    assert json.loads(service.http.get("/openapi.json").text)["paths"].keys().isdisjoint({"/"})
