@@ -144,6 +144,27 @@ def ensemble(params: Params, run: "StepRun") -> Metrics:
     return metrics
 
 
+def evaluate(params: Params, run: "StepRun") -> Metrics:
+    """look at the answers from every side, and write the report"""
+    from components import metrics
+    from components.evaluate import evaluate
+
+    out, figures = ARTIFACTS / "evaluate", PLOTS / "evaluate"
+    results = evaluate(
+        _members(params),
+        ARTIFACTS / "ensemble",
+        PLOTS / "ensemble",
+        FACES,
+        metrics.read(METRICS / "ensemble.json"),
+        out,
+        figures,
+        params.evaluate,
+        classes=LABEL_SETS[params.clean.label_set],
+    )
+    run.artifacts(out / "report.html", figures)
+    return results
+
+
 def baseline(params: Params, run: "StepRun") -> Metrics:
     """score what was done before end-to-end training"""
     from components.baseline import baseline
@@ -181,7 +202,8 @@ def package(params: Params, run: "StepRun") -> Metrics:
         classes=LABEL_SETS[params.clean.label_set],
         data_md5=data_md5(Path.cwd()),
     )
-    run.artifacts(out / "manifest.json", out / "MODEL_CARD.md")
+    answers = ARTIFACTS / "ensemble" / "predictions.parquet"  # what the gate will judge it by
+    run.artifacts(out / "manifest.json", out / "MODEL_CARD.md", answers)
     run.register(out)
     return results
 
@@ -197,6 +219,7 @@ STEPS: dict[str, Callable[..., Metrics]] = {
         design,
         train,
         ensemble,
+        evaluate,
         baseline,
         package,
     )

@@ -217,7 +217,14 @@ class TrainSection(Section):
 class EnsembleSettings(Section):
     members: Annotated[list[str], Field(min_length=1)]
     flip: bool
-    weights: Literal["equal", "optimised", "auto"]
+    weights: Literal["equal", "optimised", "greedy", "stacking", "auto"]
+    risk: Share
+    bootstrap: Annotated[int, Field(ge=100)]
+    seed: Seed
+
+
+class EvaluateSettings(Section):
+    mistakes: Annotated[int, Field(ge=1, le=100)]
     bootstrap: Annotated[int, Field(ge=100)]
     seed: Seed
 
@@ -246,6 +253,7 @@ class Params(Section):
     design: dict[str, DesignSettings]
     train: TrainSection
     ensemble: EnsembleSettings
+    evaluate: EvaluateSettings
     baseline: BaselineSettings
     package: PackageSettings
 

@@ -60,3 +60,15 @@ def test_a_class_without_faces_is_no_division_by_zero():
 def test_a_metrics_file_is_read_back_rounded(tmp_path):
     metrics.write(tmp_path / "m.json", {"test.accuracy": 0.12345678})
     assert metrics.read(tmp_path / "m.json") == {"test.accuracy": 0.123457}
+
+
+def test_mcnemar_looks_at_the_faces_that_one_alone_has_right():
+    both, first_alone = np.ones(500, bool), np.zeros(500, bool)
+    first_alone[:10] = True
+    assert metrics.mcnemar(both, both & ~first_alone) == pytest.approx(2 / 2**10)
+
+
+def test_mcnemar_cannot_tell_equals_apart():
+    right = np.arange(100) % 3 > 0
+    assert metrics.mcnemar(right, right) == 1
+    assert metrics.mcnemar(right, np.roll(right, 1)) > 0.9
