@@ -10,6 +10,7 @@ time holds what importing TensorFlow takes; beside other work, processor time me
 
 import argparse
 import resource
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -73,11 +74,12 @@ def make(folder: Path) -> None:
     )
     same = {"row": np.arange(count), "split": splits, "label": labels}
     same |= {"leaked": draw.random(count) < 0.08}
-    network = models.build("resnet50", (48, 48, 1), len(CLASSES), 48)
+    network = folder / "model.keras"
+    save_model(models.build("resnet50", (48, 48, 1), len(CLASSES), 48), network)
     hard = draw.normal(size=(count, len(CLASSES)))  # what is hard is so for every member
     for number, name in enumerate(MEMBERS):
         (folder / name).mkdir()
-        save_model(network, folder / name / "model.keras")
+        shutil.copy(network, folder / name)
         skill = 2.2 + 0.1 * number
         noise = [hard + draw.normal(size=hard.shape) for _ in range(2)]
         logits = [(skill * np.eye(len(CLASSES))[labels] + own).astype(np.float32) for own in noise]

@@ -16,7 +16,7 @@ from components.calibration import cool, fit_temperature, risk_coverage
 from components.data.disk import reading
 from components.data.faces import FaceSet
 from components.evaluation.gradcam import grad_cam
-from components.evaluation.report import Findings, write_report
+from components.evaluation.report import ALL, SLICED, Findings, write_report
 from components.evaluation.sheet import mistakes_sheet
 from components.evaluation.slices import slices
 from components.outputs import replacing
@@ -71,7 +71,7 @@ def evaluate(
     models = {"ensemble": scores}
     for name, own in zip(members, probabilities, strict=True):
         models[name] = _member(own, labels, parts, classes, settings)
-    sliced = _slices(face_set, table, answers, classes, settings)
+    sliced = _slices(face_set, table, answers, scores, classes, settings)
     curves = {name: risk_coverage(answers[own], labels[own]) for name, own in parts.items()}
     best = max(members, key=lambda name: models[name]["val.accuracy"])
     sheet = _mistakes(members[best], face_set, table, answers, classes, settings.mistakes)
@@ -109,13 +109,14 @@ def _slices(
     face_set: FaceSet,
     table: pd.DataFrame,
     answers: np.ndarray,
+    scores: dict[str, float],
     classes: tuple[str, ...],
     settings: EvaluateSettings,
 ) -> pd.DataFrame:
-    """Returns a line a slice: `SPLIT.METRIC` of the ensemble on both editions of the test split."""
+    """Returns a line a slice, below one for all faces: `SPLIT.METRIC` of the ensemble."""
     test = table["split"] == "test"
     rows = table.loc[test, "row"].to_numpy()
-    lines = {}
+    lines = {ALL: scores}
     for name, inside in slices(face_set.images[rows], face_set.table.iloc[rows]).items():
         whole = np.flatnonzero(test)[inside]
         leak_free = whole[~table["leaked"].to_numpy()[whole]]
@@ -126,7 +127,8 @@ def _slices(
                 resampling = {"bootstrap": settings.bootstrap, "seed": settings.seed}
                 own = metrics.evaluate(answers[chosen], truth, classes, **resampling)
                 lines[name] |= metrics.prefixed(split, own)
-    return pd.DataFrame.from_dict(lines, orient="index")
+    shown = [f"{split}.{metric}" for split in TESTS for metric in SLICED]
+    return pd.DataFrame.from_dict(lines, orient="index").reindex(columns=shown)
 
 
 def _mistakes(
@@ -171,10 +173,8 @@ def _draw(findings: Findings, curves: dict[str, dict[str, np.ndarray]], folder: 
         "Ensemble: risk against coverage",
         folder / "risk_coverage.png",
     )
-    if len(findings.sliced):
-        whole = scores["test.accuracy"]
-        title = f"Ensemble on slices of the test split ({whole:.3f} on the whole)"
-        plots.intervals(findings.sliced, TESTS, title, folder / "slices.png")
+    title = "Ensemble on slices of the test split"
+    plots.intervals(findings.sliced, TESTS, title, folder / "slices.png")
 
 
 def _flat(
@@ -189,8 +189,8 @@ def _flat(
                 split, _, metric = key.partition(".")
                 if "." not in metric:  # else it is of one class; plots/evaluate has them
                     flat[f"{split}.{name}.{metric}" if metric else f"{split}.{name}"] = value
-    for name, line in sliced.iterrows():
-        for metric in ("n", "accuracy", "accuracy_low", "accuracy_high", "balanced_accuracy"):
+    for name, line in sliced.drop(index=ALL).iterrows():
+        for metric in SLICED:
             flat[f"slice.{name}.{metric}"] = float(line[f"test.{metric}"])
     for split, curve in curves.items():
         width = np.diff(curve["coverage"], prepend=0)

@@ -11,6 +11,8 @@ from components.combining import REPORTED
 from components.pages import page, picture
 from components.predictions import TESTS
 
+ALL = "all faces"  # the line of a table of slices that is none
+SLICED = ("n", "accuracy", "accuracy_low", "accuracy_high", "balanced_accuracy")
 _BODY = """
 {headline}
 <h2>How often right</h2>
@@ -56,7 +58,7 @@ class Findings:
     Attributes:
         models: Metrics of the ensemble and of each member, `SPLIT.METRIC`.
         settled: What `ensemble.json` holds.
-        sliced: A line a slice, `SPLIT.METRIC`.
+        sliced: A line for all faces, and one a slice: `SPLIT.METRIC` for each of `SLICED`.
         classes: Names of the classes, in label order.
         best: The member that is best on validation.
     """
@@ -104,7 +106,7 @@ def write_report(path: Path, findings: Findings, pictures: list[Path]) -> None:
         gain=_gain(findings.best, scores),
         rules=_rules(findings.settled, scores),
         per_class=_per_class(findings),
-        slices=_slices(findings, shown.get("slices", "")),
+        slices=shown["slices"] + _slices(findings.sliced),
         best=findings.best,
     )
     path.write_text(page("Evaluation", body), encoding="utf-8")
@@ -197,23 +199,19 @@ def _per_class(findings: Findings) -> str:
     return "".join(parts)
 
 
-def _slices(findings: Findings, shown: str) -> str:
-    if findings.sliced.empty:
-        return "<p>There are too few faces to tell slices apart.</p>"
+def _slices(sliced: pd.DataFrame) -> str:
     lines = {}
-    for name, line in findings.sliced.iterrows():
-        whole = findings.models["ensemble"]
-        cells = {}
+    for name, line in sliced.iterrows():
+        cells = lines.setdefault(name, {})
         for split, title in TESTS.items():
-            if np.isnan(line.get(f"{split}.n", np.nan)):
+            if np.isnan(line[f"{split}.n"]):  # all of the slice had copies in training
                 continue
             told = _cell(line, split, "accuracy")
-            worse = line[f"{split}.accuracy_high"] < whole[f"{split}.accuracy"]
+            worse = line[f"{split}.accuracy_high"] < sliced.at[ALL, f"{split}.accuracy"]
             cells[title, "faces"] = f"{line[f'{split}.n']:.0f}"
             cells[title, "accuracy"] = f"<strong>{told}</strong>" if worse else told
             cells[title, "balanced accuracy"] = f"{line[f'{split}.balanced_accuracy']:.3f}"
-        lines[name] = cells
-    return shown + _html(pd.DataFrame.from_dict(lines, orient="index"), tags=True)
+    return _html(pd.DataFrame.from_dict(lines, orient="index"), tags=True)
 
 
 def _html(table: pd.DataFrame, *, tags: bool = False) -> str:

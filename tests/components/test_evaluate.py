@@ -76,7 +76,9 @@ def test_slices_have_intervals(found):
     assert metrics["slice.gender.f.n"] + metrics["slice.gender._m_.n"] == 300
     low, high = (metrics[f"slice.brightness.dark.accuracy_{end}"] for end in ("low", "high"))
     assert low < metrics["slice.brightness.dark.accuracy"] < high
-    assert (figures / "slices.png").is_file()
+    lines = pd.read_csv(figures / "slices.csv", index_col="slice")
+    assert lines.index[0] == "all faces"
+    assert lines.loc["gender.f", "test.n"] == metrics["slice.gender.f.n"]
 
 
 def test_the_area_under_the_curve_is_below_the_risk_of_answering_always(found, inputs):
