@@ -233,6 +233,10 @@ def main(arguments: list[str] | None = None) -> int:
         params = settings.load(chosen.params)
         if chosen.step == "synthesize":
             _synthesize(params, chosen.out)
+        elif chosen.step in ("promote", "rollback"):
+            from components import gate
+
+            return {"promote": gate.promote, "rollback": gate.roll_back}[chosen.step](params)
         elif chosen.step == "search" and "chief" not in os.environ.get(TUNER, "chief"):
             _work(params)
         else:
@@ -295,6 +299,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--params", type=Path, default=Path("params.yaml"), help="settings file")
     steps = parser.add_subparsers(dest="step", required=True, metavar="STEP")
     drawn = steps.add_parser("synthesize", help="draw the embedded data set")
+    steps.add_parser("promote", help="judge what was packaged last; 3 if it is refused")
+    steps.add_parser("rollback", help="make the previous champion champion again")
     drawn.add_argument("--out", type=Path, default=Path("data"), help="folder to make")
     for name, step in STEPS.items():
         own = steps.add_parser(name, help=step.__doc__, description=step.__doc__)

@@ -242,6 +242,18 @@ class PackageSettings(Section):
     parity_tolerance: Positive
 
 
+class PromoteSettings(Section):
+    compare: Literal["no_loss", "gain"]
+    significance: Annotated[float, Field(gt=0, lt=0.5)]
+    min_macro_f1: Share
+    min_recall: Share
+    max_ece: Share
+    max_milliseconds: Positive
+    max_megabytes: Positive
+    bootstrap: Annotated[int, Field(ge=1000)]
+    seed: Seed
+
+
 class Params(Section):
     """All of `params.yaml`, one field a step."""
 
@@ -256,6 +268,7 @@ class Params(Section):
     evaluate: EvaluateSettings
     baseline: BaselineSettings
     package: PackageSettings
+    promote: PromoteSettings
 
     @model_validator(mode="after")
     def _every_member_has_settings(self) -> "Params":
