@@ -162,9 +162,11 @@ def _draw(findings: Findings, curves: dict[str, dict[str, np.ndarray]], folder: 
     scores = findings.models["ensemble"]
     lines = pd.DataFrame.from_dict(findings.models, orient="index")
     shown = [f"{split}.accuracy{end}" for split in TESTS for end in ("", "_low", "_high")]
-    lines[shown].rename_axis("model").round(6).to_csv(folder / "models.csv")
+    for table, named in ((lines[shown], "model"), (findings.sliced, "slice")):
+        # Vega would take a dot in a column's name for a path.
+        flat = table.rename(columns=lambda name: name.replace(".", "_")).rename_axis(named)
+        flat.round(6).to_csv(folder / f"{named}s.csv")
     findings.per_class().round(6).to_csv(folder / "per_class.csv", index=False)
-    findings.sliced.rename_axis("slice").round(6).to_csv(folder / "slices.csv")
     pd.DataFrame(curves["test"]).round(6).to_csv(folder / "risk_coverage.csv", index=False)
     plots.intervals(lines, TESTS, "Ensemble and members", folder / "models.png")
     plots.risk_coverage(

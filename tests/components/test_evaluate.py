@@ -78,7 +78,7 @@ def test_slices_have_intervals(found):
     assert low < metrics["slice.brightness.dark.accuracy"] < high
     lines = pd.read_csv(figures / "slices.csv", index_col="slice")
     assert lines.index[0] == "all faces"
-    assert lines.loc["gender.f", "test.n"] == metrics["slice.gender.f.n"]
+    assert lines.loc["gender.f", "test_n"] == metrics["slice.gender.f.n"]
 
 
 def test_the_area_under_the_curve_is_below_the_risk_of_answering_always(found, inputs):
