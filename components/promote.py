@@ -18,7 +18,7 @@ import pandas as pd
 
 from components.data.disk import reading
 from components.errors import InputError
-from components.metrics import evaluate, macro_f1_gains
+from components.metrics import Gains, evaluate, macro_f1_gains
 from components.outputs import replacing
 from components.predictions import FILE
 from components.settings import PromoteSettings
@@ -90,14 +90,9 @@ def promote(
         same = _same_test(ours, theirs)
         checks = [same, *checks]
         if same.passed:
-            gain = compare(
-                ours.labels,
-                ours.probabilities.argmax(axis=1),
-                theirs.probabilities.argmax(axis=1),
-                settings,
-            )
-            checks.append(gain)
-            measured |= gain.figures
+            comparison = compare(_gains(ours, theirs, settings), settings)
+            checks.append(comparison)
+            measured |= comparison.figures
     promoted = all(check.passed for check in checks)
     with replacing(out) as folder:
         decision = {
@@ -121,24 +116,17 @@ class Comparison(Check):
     figures: dict[str, float]
 
 
-def compare(
-    labels: np.ndarray, challenger: np.ndarray, champion: np.ndarray, settings: PromoteSettings
-) -> Comparison:
-    """Compares two classifiers' macro-F1 by a paired bootstrap over faces.
+def compare(gains: Gains, settings: PromoteSettings) -> Comparison:
+    """Decides by how much the challenger's macro-F1 is above the champion's.
 
     Args:
-        labels: (N,) integers.
-        challenger: (N,) predicted classes.
-        champion: (N,) predicted classes of the same faces.
+        gains: Observed, and on resampled faces.
         settings: `compare`: with `no_loss`, what is not significantly worse passes; with
             `gain`, what is significantly better. `significance` is one-sided.
 
     Returns:
         The check.
     """
-    gains = macro_f1_gains(
-        labels, challenger, champion, bootstrap=settings.bootstrap, seed=settings.seed
-    )
     alpha = settings.significance
     low, high = (float(end) for end in np.quantile(gains.samples, [alpha, 1 - alpha]))
     passed = high >= 0 if settings.compare == "no_loss" else low > 0
@@ -181,6 +169,12 @@ def _same_test(ours: Candidate, theirs: Candidate) -> Check:
         f"the challenger was measured on faces {own[:12]}, the champion on {other[:12]}: package "
         "both on the same data, or take the champion's alias away to begin anew",
     )
+
+
+def _gains(ours: Candidate, theirs: Candidate, settings: PromoteSettings) -> Gains:
+    answers = (one.probabilities.argmax(axis=1) for one in (ours, theirs))
+    resampling = {"bootstrap": settings.bootstrap, "seed": settings.seed}
+    return macro_f1_gains(ours.labels, *answers, **resampling)
 
 
 def _measure(ours: Candidate, graph: Path, settings: PromoteSettings) -> dict[str, float]:
