@@ -169,7 +169,7 @@ def intervals(table: pd.DataFrame, splits: dict[str, str], title: str, path: Pat
     axes.set_yticks(range(len(table)), table.index)
     axes.set(title=title, xlabel="accuracy (share right)")
     axes.grid(axis="x", color="0.9")
-    axes.legend(loc="lower right")
+    figure.legend(loc="outside lower center", ncols=len(splits))
     _save(figure, path)
 
 

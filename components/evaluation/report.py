@@ -146,7 +146,7 @@ def _cell(scores: dict[str, float], split: str, name: str) -> str:
     if f"{split}.{name}_low" not in scores:
         return value
     low, high = (scores[f"{split}.{name}_{end}"] for end in ("low", "high"))
-    return f"{value} ({low:.3f}–{high:.3f})"
+    return f"{value}\N{NO-BREAK SPACE}({low:.3f}\N{WORD JOINER}–\N{WORD JOINER}{high:.3f})"
 
 
 def _abstention(scores: dict[str, float]) -> str:
@@ -157,7 +157,7 @@ def _abstention(scores: dict[str, float]) -> str:
     )
     return (
         f"<p>Below a confidence of {scores['abstain_below']:.3f} the service says that it is not "
-        f"sure. Above it are {told}; of the validation split, on which the threshold was chosen, "
+        f"sure. It answers {told}; of the validation split, on which the threshold was chosen, "
         f"{scores['val.coverage']:.0%}, {scores['val.risk']:.1%} wrongly.</p>"
     )
 

@@ -69,13 +69,13 @@ def measures(images: np.ndarray) -> dict[str, np.ndarray]:
 
 def _thirds(values: np.ndarray, names: tuple[str, str, str]) -> pd.Series:
     edges = np.nanquantile(values, [1 / 3, 2 / 3]) if len(values) else [0, 0]
-    thirds = pd.Series(np.array(names, object)[np.searchsorted(edges, values, side="left")])
-    return thirds.where(~np.isnan(values))
+    codes = np.where(np.isnan(values), -1, np.searchsorted(edges, values, side="left"))
+    return pd.Series(pd.Categorical.from_codes(codes, names, ordered=True))
 
 
 def _kind(name: str, values: pd.Series) -> dict[str, np.ndarray]:
-    counts = values.value_counts().head(MOST)
-    large = sorted((value for value in counts.index if counts[value] >= SMALLEST), key=str)
+    counts = values.value_counts().head(MOST).sort_index()
+    large = counts.index[counts >= SMALLEST]
     if len(large) < 2:
         return {}
     return {_plain(f"{name}.{value}"): (values == value).to_numpy(bool) for value in large}

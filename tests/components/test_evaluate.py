@@ -98,7 +98,7 @@ def test_the_page_shows_every_picture_and_needs_no_network(found):
 def test_the_page_names_its_numbers(found, inputs):
     _, page, _ = found
     scores = inputs["scores"]
-    assert f"{scores['test.accuracy']:.3f} (" in page
+    assert f"{scores['test.accuracy']:.3f}\N{NO-BREAK SPACE}(" in page
     assert f"McNemar's p = {scores['test.mcnemar_p']:.2g}" in page
     assert f"Below a confidence of {scores['abstain_below']:.3f}" in page
     assert "<strong>equal (chosen)</strong>" in page
