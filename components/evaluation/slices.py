@@ -42,7 +42,7 @@ def slices(images: np.ndarray, table: pd.DataFrame) -> dict[str, np.ndarray]:
         if pd.api.types.is_float_dtype(values) or (
             pd.api.types.is_integer_dtype(values) and values.nunique() > len(values) // SMALLEST
         ):
-            values = _thirds(values.to_numpy(np.float64), _THIRDS)
+            values = _thirds(values.to_numpy(np.float64, na_value=np.nan), _THIRDS)
         parts |= _kind(str(name), pd.Series(values).reset_index(drop=True))
     return parts
 
