@@ -18,7 +18,7 @@ export PYTHONPATH := $(CURDIR)
 export BENTOML_DO_NOT_TRACK := true
 export MLFLOW_DISABLE_TELEMETRY := true
 
-.PHONY: help setup data weights repro search test lint detector serve ui plots lock clean clean-data
+.PHONY: help setup data weights repro search test lint detector serve promote rollback ui plots lock clean clean-data
 
 help: ## List the verbs
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -61,6 +61,12 @@ detector: $(READY) ## Fetch YuNet, the better face detector (0.2 MB, from the Op
 serve: $(READY) ## Serve the packaged ensemble on http://localhost:3000 (PORT=...)
 	@tag=$$(python -m pipelines.bento)
 	bentoml serve $$tag --port $(PORT)
+
+promote: $(READY) ## Judge the model that was packaged last; make it champion if it passes
+	@python -m components promote
+
+rollback: $(READY) ## Make the previous champion champion again
+	@python -m components rollback
 
 ui: $(READY) ## Show the runs in MLflow on http://localhost:5000 (UI_PORT=...)
 	@MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false mlflow ui --workers 1 --port $(UI_PORT) \

@@ -144,6 +144,27 @@ def ensemble(params: Params, run: "StepRun") -> Metrics:
     return metrics
 
 
+def evaluate(params: Params, run: "StepRun") -> Metrics:
+    """look at the answers from every side, and write the report"""
+    from components import metrics
+    from components.evaluate import evaluate
+
+    out, figures = ARTIFACTS / "evaluate", PLOTS / "evaluate"
+    results = evaluate(
+        _members(params),
+        ARTIFACTS / "ensemble",
+        PLOTS / "ensemble",
+        FACES,
+        metrics.read(METRICS / "ensemble.json"),
+        out,
+        figures,
+        params.evaluate,
+        classes=LABEL_SETS[params.clean.label_set],
+    )
+    run.artifacts(out / "report.html", figures)
+    return results
+
+
 def baseline(params: Params, run: "StepRun") -> Metrics:
     """score what was done before end-to-end training"""
     from components.baseline import baseline
@@ -181,7 +202,8 @@ def package(params: Params, run: "StepRun") -> Metrics:
         classes=LABEL_SETS[params.clean.label_set],
         data_md5=data_md5(Path.cwd()),
     )
-    run.artifacts(out / "manifest.json", out / "MODEL_CARD.md")
+    answers = ARTIFACTS / "ensemble" / "predictions.parquet"  # what the gate will judge it by
+    run.artifacts(out / "manifest.json", out / "MODEL_CARD.md", answers)
     run.register(out)
     return results
 
@@ -197,6 +219,7 @@ STEPS: dict[str, Callable[..., Metrics]] = {
         design,
         train,
         ensemble,
+        evaluate,
         baseline,
         package,
     )
@@ -210,6 +233,10 @@ def main(arguments: list[str] | None = None) -> int:
         params = settings.load(chosen.params)
         if chosen.step == "synthesize":
             _synthesize(params, chosen.out)
+        elif chosen.step in ("promote", "rollback"):
+            from components import gate
+
+            return {"promote": gate.promote, "rollback": gate.roll_back}[chosen.step](params)
         elif chosen.step == "search" and "chief" not in os.environ.get(TUNER, "chief"):
             _work(params)
         else:
@@ -272,6 +299,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--params", type=Path, default=Path("params.yaml"), help="settings file")
     steps = parser.add_subparsers(dest="step", required=True, metavar="STEP")
     drawn = steps.add_parser("synthesize", help="draw the embedded data set")
+    steps.add_parser("promote", help="judge what was packaged last; 3 if it is refused")
+    steps.add_parser("rollback", help="make the previous champion champion again")
     drawn.add_argument("--out", type=Path, default=Path("data"), help="folder to make")
     for name, step in STEPS.items():
         own = steps.add_parser(name, help=step.__doc__, description=step.__doc__)

@@ -5,6 +5,8 @@ After Mitchell et al., "Model Cards for Model Reporting" (2019).
 
 from typing import Any
 
+from components.predictions import TESTS
+
 TEMPLATE = """# Model card: {name} {version}
 
 An ensemble of {members} that gives a face's expression a probability for each of
@@ -30,12 +32,12 @@ Label set `{label_set}`; data md5 `{data_md5}`.
 The leak-free row leaves out test pictures that had a byte-identical copy in the published
 training split. Calibrated on the validation split with temperature {temperature}.
 
+A label with a probability below {abstain_below} is called uncertain. {answered}
+
 ## Limits
 It was measured on the data above and on nothing else: on other cameras, ages, skin tones
 or cultures it may be worse, and its probabilities less honest.
 """
-
-SPLITS = {"test": "published split", "test_leak_free": "leak-free subset"}
 
 
 def model_card(manifest: dict[str, Any]) -> str:
@@ -45,11 +47,12 @@ def model_card(manifest: dict[str, Any]) -> str:
         manifest: As `components.package` writes it.
     """
     scores = manifest["metrics"]
-    rows = "\n".join(_row(title, split, scores) for split, title in SPLITS.items())
+    rows = "\n".join(_row(title, split, scores) for split, title in TESTS.items())
     fields = {
         "members": ", ".join(manifest["members"]),
         "classes": ", ".join(manifest["classes"]),
         "rows": rows,
+        "answered": " ".join(_answered(title, split, scores) for split, title in TESTS.items()),
     }
     return TEMPLATE.format(**manifest | fields)
 
@@ -59,3 +62,8 @@ def _row(title: str, split: str, scores: dict[str, float]) -> str:
     accuracy = f"{scores[f'{split}.accuracy']:.3f} ({interval})"
     rest = " | ".join(f"{scores[f'{split}.{name}']:.3f}" for name in ("macro_f1", "nll", "ece"))
     return f"| {title} | {scores[f'{split}.n']:.0f} | {accuracy} | {rest} |"
+
+
+def _answered(title: str, split: str, scores: dict[str, float]) -> str:
+    coverage, risk = scores[f"{split}.coverage"], scores[f"{split}.risk"]
+    return f"Of the {title}, {coverage:.0%} of the faces reach it, and {risk:.1%} of those err."

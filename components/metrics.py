@@ -5,9 +5,11 @@ README's table all read that; nothing else writes metrics.
 """
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from scipy.stats import binomtest
 from sklearn.metrics import precision_recall_fscore_support
 
 from components.outputs import write_text
@@ -103,6 +105,75 @@ def calibration_error(probabilities: np.ndarray, labels: np.ndarray) -> float:
     bins = reliability(probabilities, labels)
     gap = np.abs(bins["confidence"] - bins["accuracy"])
     return float((bins["count"] * gap).sum() / len(labels))
+
+
+@dataclass(frozen=True)
+class Gains:
+    """By how much one classifier's macro-F1 is above another's.
+
+    Attributes:
+        observed: On the faces as they are.
+        samples: (B,), on resampled faces.
+    """
+
+    observed: float
+    samples: np.ndarray
+
+
+def macro_f1_gains(
+    labels: np.ndarray, first: np.ndarray, second: np.ndarray, *, bootstrap: int, seed: int
+) -> Gains:
+    """Resamples the gain of the first classifier over the second, paired.
+
+    Both answers to a face are drawn together. As for `evaluate`, drawing faces is the same as
+    drawing the cells of the table that counts them, here by label and both answers.
+
+    Args:
+        labels: (N,) integers.
+        first: (N,) predicted classes.
+        second: (N,) predicted classes of the same faces.
+        bootstrap: Resamples.
+        seed: Of the resampling.
+
+    Returns:
+        The gains; classes that appear nowhere do not count.
+    """
+    known, codes = np.unique(np.stack([labels, first, second]), return_inverse=True)
+    size = len(known)
+    truth, ours, theirs = codes.reshape(3, -1)
+    cells, counts = np.unique((truth * size + ours) * size + theirs, return_counts=True)
+    total = counts.sum()
+    draws = np.random.default_rng(seed).multinomial(total, counts / total, bootstrap)
+    draws = np.concatenate([counts[None], draws])
+    of, by_first, by_second = np.unravel_index(cells, (size, size, size))
+    gains = _macro_f1(draws, of, by_first, size) - _macro_f1(draws, of, by_second, size)
+    return Gains(float(gains[0]), gains[1:])
+
+
+def _macro_f1(
+    draws: np.ndarray, labels: np.ndarray, predicted: np.ndarray, size: int
+) -> np.ndarray:
+    """(B,) macro-F1 of (B, K) counts of cells whose (K,) labels and predictions are known."""
+    classes = np.arange(size)[:, None]
+    right = draws @ ((labels == classes) & (predicted == classes)).T
+    both = draws @ ((labels == classes).astype(int) + (predicted == classes)).T
+    return np.divide(2 * right, both, out=np.zeros(right.shape), where=both > 0).mean(axis=1)
+
+
+def mcnemar(first: np.ndarray, second: np.ndarray) -> float:
+    """McNemar's exact test of whether two classifiers err equally often on the same faces.
+
+    Args:
+        first: (N,) bool, where the first is right.
+        second: (N,) bool, where the second is right.
+
+    Returns:
+        The two-sided p value; only faces that one alone has right count.
+    """
+    only_first, only_second = int((first & ~second).sum()), int((second & ~first).sum())
+    if only_first + only_second == 0:
+        return 1.0
+    return float(binomtest(only_first, only_first + only_second).pvalue)
 
 
 def _intervals(counts: np.ndarray, bootstrap: int, seed: int) -> dict[str, float]:

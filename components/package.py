@@ -20,6 +20,7 @@ from components.data.faces import FaceSet
 from components.errors import InputError
 from components.metrics import SMALLEST
 from components.outputs import replacing
+from components.predictions import FILE, digest_of_test
 from components.recipe import predict
 from components.settings import PackageSettings
 
@@ -64,9 +65,9 @@ def package(
         name: keras.models.load_model(path / "model.keras", compile=False)
         for name, path in members.items()
     }
-    how = {key: fitted[key] for key in ("weights", "temperature", "flip")}
+    how = {key: fitted[key] for key in ("weights", "stacking", "temperature", "flip")}
     model = join(networks, face_set.shape, **how)
-    table = pd.read_parquet(ensemble / "predictions.parquet", columns=["row"])
+    table = pd.read_parquet(ensemble / FILE, columns=["row", "split", "label"])
     rows = table["row"].to_numpy()[:PARITY_FACES]
     examples = face_set.images[rows].reshape(-1, *face_set.shape)
 
@@ -86,11 +87,14 @@ def package(
             "version": digest[:12],
             "onnx_sha256": digest,
             "data_md5": data_md5,
+            "test_sha256": digest_of_test(table, face_set.images),
             "label_set": label_set,
             "classes": list(classes),
             "input": {"shape": list(face_set.shape), "dtype": "uint8"},
             "members": how["weights"],
+            "rule": fitted["rule"],
             "temperature": how["temperature"],
+            "abstain_below": fitted["abstain_below"],
             "flip": how["flip"],
             "metrics": scores,
         }
@@ -112,6 +116,7 @@ def join(
     weights: dict[str, float],
     temperature: float,
     flip: bool,
+    stacking: dict[str, list] | None = None,
 ) -> keras.Model:
     """Joins members into one network from faces to calibrated probabilities.
 
@@ -121,6 +126,8 @@ def join(
         weights: Weight of each member, summing to one; members without weight are left out.
         temperature: Divides the log of the mixture.
         flip: Whether members answer the mean of a face's and its mirror image's logits.
+        stacking: `kernel` and `bias` of the dense layer on the log probabilities of all
+            members (components/combining.py), which then takes the place of the weights.
 
     Returns:
         A model from (N, H, W, C) uint8 to (N, classes) float32 probabilities.
@@ -135,14 +142,33 @@ def join(
         mirrored = levels[:, :, ::-1]
         for name, network in members.items():
             logits[name] = (logits[name] + network(mirrored, training=False)) / 2
-    shares = [
-        layers.Softmax(name=f"{name}_probabilities")(logits[name]) * weights[name]
+    answers = {
+        name: layers.Softmax(name=f"{name}_probabilities")(logits[name])
         for name in members
-        if weights[name] > 0
-    ]
-    mixture = layers.Add()(shares) if len(shares) > 1 else shares[0]
-    cooled = ops.log(ops.maximum(mixture, SMALLEST)) / temperature
+        if stacking or weights[name] > 0
+    }
+    if stacking:
+        cooled = _stacked(list(answers.values()), stacking) / temperature
+    else:
+        shares = [answer * weights[name] for name, answer in answers.items()]
+        mixture = layers.Add()(shares) if len(shares) > 1 else shares[0]
+        cooled = _log(mixture) / temperature
     return keras.Model(faces, layers.Softmax(name="probabilities")(cooled), name="ensemble")
+
+
+def _stacked(answers: list[keras.KerasTensor], layer: dict[str, list]) -> keras.KerasTensor:
+    """Returns the log probabilities, but for a constant a face, that stacking gives."""
+    logs = [_log(answer) for answer in answers]
+    features = layers.Concatenate()(logs) if len(logs) > 1 else logs[0]
+    kernel, bias = (np.array(layer[part], np.float32) for part in ("kernel", "bias"))
+    dense = layers.Dense(len(bias), name="stacking")
+    stacked = dense(features)
+    dense.set_weights([kernel, bias])
+    return stacked
+
+
+def _log(probabilities: keras.KerasTensor) -> keras.KerasTensor:
+    return ops.log(ops.maximum(probabilities, SMALLEST))
 
 
 def _largest_difference(graph: Path, faces: np.ndarray, answers: np.ndarray) -> float:

@@ -41,11 +41,12 @@ def confusion_matrix(counts: np.ndarray, classes: tuple[str, ...], title: str, p
     _save(figure, path)
 
 
-def reliability_diagram(bins: dict[str, np.ndarray], title: str, path: Path) -> None:
+def reliability_diagram(curves: dict[str, dict[str, np.ndarray]], title: str, path: Path) -> None:
     """Draws accuracy against confidence, with the number of faces below.
 
     Args:
-        bins: As `components.metrics.reliability` returns them.
+        curves: At most two, as `components.metrics.reliability` returns them; the last one's
+            faces are counted.
         title: Of the figure.
         path: PNG file to write.
     """
@@ -53,11 +54,38 @@ def reliability_diagram(bins: dict[str, np.ndarray], title: str, path: Path) -> 
         2, figsize=(5.6, 5.6), height_ratios=[3, 1], sharex=True, layout="constrained"
     )
     upper.plot([0, 1], [0, 1], "--", color="grey", label="perfectly calibrated")
-    upper.plot(bins["confidence"], bins["accuracy"], "o-", color="black", label="measured")
+    looks = (("s:", "grey"), ("o-", "black"))[-len(curves) :]
+    for (name, bins), (line, colour) in zip(curves.items(), looks, strict=True):
+        upper.plot(bins["confidence"], bins["accuracy"], line, color=colour, label=name)
     upper.set(title=title, ylabel="accuracy", xlim=(0, 1), ylim=(0, 1))
     upper.legend(loc="upper left")
     lower.bar(bins["confidence"], bins["count"], width=0.04, color="grey")
     lower.set(xlabel="confidence (probability of the top class)", ylabel="faces")
+    _save(figure, path)
+
+
+def risk_coverage(
+    curves: dict[str, dict[str, np.ndarray]],
+    chosen: tuple[float, float],
+    title: str,
+    path: Path,
+) -> None:
+    """Draws the share of wrong answers against the share of faces that are answered.
+
+    Args:
+        curves: At most three, as `components.calibration.risk_coverage` returns them.
+        chosen: Coverage and risk at the threshold that is in use.
+        title: Of the figure.
+        path: PNG file to write.
+    """
+    figure, axes = plt.subplots(figsize=(6.4, 4), layout="constrained")
+    looks = (("-", "black"), ("--", "black"), (":", "grey"))
+    for (name, curve), (line, colour) in zip(curves.items(), looks, strict=False):
+        axes.step(curve["coverage"], curve["risk"], line, color=colour, where="post", label=name)
+    axes.plot(*chosen, "o", color="black", ms=8, label="threshold in use")
+    axes.set(title=title, xlabel="coverage (share of faces answered)", xlim=(0, 1))
+    axes.set(ylabel="risk (share of answers that are wrong)", ylim=(0, None))
+    axes.legend(loc="upper left")
     _save(figure, path)
 
 
@@ -142,7 +170,7 @@ def intervals(table: pd.DataFrame, splits: dict[str, str], title: str, path: Pat
     axes.set_yticks(range(len(table)), table.index)
     axes.set(title=title, xlabel="accuracy (share right)")
     axes.grid(axis="x", color="0.9")
-    axes.legend(loc="lower right")
+    figure.legend(loc="outside lower center", ncols=len(splits))
     _save(figure, path)
 
 

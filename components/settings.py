@@ -217,7 +217,14 @@ class TrainSection(Section):
 class EnsembleSettings(Section):
     members: Annotated[list[str], Field(min_length=1)]
     flip: bool
-    weights: Literal["equal", "optimised", "auto"]
+    weights: Literal["equal", "optimised", "greedy", "stacking", "auto"]
+    risk: Share
+    bootstrap: Annotated[int, Field(ge=100)]
+    seed: Seed
+
+
+class EvaluateSettings(Section):
+    mistakes: Annotated[int, Field(ge=1, le=100)]
     bootstrap: Annotated[int, Field(ge=100)]
     seed: Seed
 
@@ -235,6 +242,18 @@ class PackageSettings(Section):
     parity_tolerance: Positive
 
 
+class PromoteSettings(Section):
+    compare: Literal["no_loss", "gain"]
+    significance: Annotated[float, Field(gt=0, lt=0.5)]
+    min_macro_f1: Share
+    min_recall: Share
+    max_ece: Share
+    max_milliseconds: Positive
+    max_megabytes: Positive
+    bootstrap: Annotated[int, Field(ge=1000)]
+    seed: Seed
+
+
 class Params(Section):
     """All of `params.yaml`, one field a step."""
 
@@ -246,8 +265,10 @@ class Params(Section):
     design: dict[str, DesignSettings]
     train: TrainSection
     ensemble: EnsembleSettings
+    evaluate: EvaluateSettings
     baseline: BaselineSettings
     package: PackageSettings
+    promote: PromoteSettings
 
     @model_validator(mode="after")
     def _every_member_has_settings(self) -> "Params":

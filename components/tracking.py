@@ -20,6 +20,8 @@ import yaml
 from mlflow.entities import Metric, Param, RunStatus
 from mlflow.tracking import MlflowClient
 
+from components.registry import Registry
+
 if TYPE_CHECKING:
     from components.tuner import Trial
 
@@ -59,6 +61,18 @@ def git_revision() -> str:
     return f"{head}-dirty" if changes else head
 
 
+def connect() -> MlflowClient:
+    """Returns a client of `MLFLOW_TRACKING_URI`, or else of the store in the repository."""
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    if "MLFLOW_TRACKING_URI" not in os.environ:
+        mlflow.set_tracking_uri(_local_store())  # which sets the variable, too
+    return MlflowClient()
+
+
+def _local_store() -> str:
+    return f"sqlite:///{root() / 'mlflow.db'}"
+
+
 @contextmanager
 def step_run(step: str, parameters: dict[str, Any]) -> Iterator["StepRun"]:
     """Opens the nested run of a step below the run of its experiment.
@@ -73,12 +87,8 @@ def step_run(step: str, parameters: dict[str, Any]) -> Iterator["StepRun"]:
     Yields:
         What the step's progress and results are logged through.
     """
-    store = root()
-    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-    if "MLFLOW_TRACKING_URI" not in os.environ:
-        mlflow.set_tracking_uri(f"sqlite:///{store / 'mlflow.db'}")
-    client = MlflowClient()
-    experiment = _experiment(client, store)
+    client = connect()
+    experiment = _experiment(client, root())
     data = data_md5(Path.cwd())
     flat = flatten(parameters)
     digest = hashlib.blake2b(f"{data} {sorted(flat.items())}".encode(), digest_size=4).hexdigest()
@@ -147,7 +157,9 @@ class StepRun:
                 mlflow.log_artifact(str(path))
 
     def register(self, package: Path) -> None:
-        """Registers the packaged ensemble as a new version, once for the same graph.
+        """Makes the packaged ensemble the challenger, as a new version of the registered model.
+
+        A graph that was measured on the same test faces before has its version already.
 
         The registered model is the ONNX graph that is served, not the Keras members, so that
         a version and an answer can be compared byte for byte. Its tags lead back to the data.
@@ -157,9 +169,15 @@ class StepRun:
         """
         manifest = json.loads((package / "manifest.json").read_text(encoding="utf-8"))
         client = MlflowClient()
-        known = client.search_model_versions(f"name = '{manifest['name']}'")
-        if any(version.tags.get("onnx_sha256") == manifest["onnx_sha256"] for version in known):
-            return
+        registry = Registry(manifest["name"], client)
+        own = ("onnx_sha256", "test_sha256")
+        for version in client.search_model_versions(f"name = '{manifest['name']}'"):
+            if all(version.tags.get(key) == manifest[key] for key in own):
+                # Made again, perhaps by a commit of what was not committed the first time.
+                made = (manifest["name"], version.version)
+                client.set_model_version_tag(*made, "git_revision", git_revision())
+                registry.challenge(version.version)
+                return
         faces = np.zeros((1, *manifest["input"]["shape"]), np.uint8)
         answer = np.zeros((1, len(manifest["classes"])), np.float32)
         logged = mlflow.onnx.log_model(
@@ -168,10 +186,12 @@ class StepRun:
             signature=mlflow.models.infer_signature(faces, answer),
             input_example=faces,
             pip_requirements=["onnxruntime", "numpy"],  # to infer them takes 19 s
+            save_as_external_data=False,  # one file, as it is served
         )
-        tags = {key: manifest[key] for key in ("onnx_sha256", "data_md5", "label_set", "version")}
-        tags["git_revision"] = git_revision()
-        mlflow.register_model(logged.model_uri, manifest["name"], tags=tags)
+        shown = (*own, "data_md5", "label_set", "version")
+        tags = {key: manifest[key] for key in shown} | {"git_revision": git_revision()}
+        made = mlflow.register_model(logged.model_uri, manifest["name"], tags=tags)
+        registry.challenge(made.version)
 
 
 def flatten(values: dict[str, Any], prefix: str = "") -> dict[str, str]:
@@ -190,7 +210,7 @@ def _experiment(client: MlflowClient, store: Path) -> str:
     if found is not None:
         return found.experiment_id
     # MLflow would put artifacts below the working directory, which may be a throw-away copy.
-    local = "MLFLOW_TRACKING_URI" not in os.environ
+    local = mlflow.get_tracking_uri() == _local_store()
     return client.create_experiment(EXPERIMENT, (store / "mlruns").as_uri() if local else None)
 
 

@@ -1,11 +1,16 @@
-"""What tests of several folders share: a clone of the project to run commands in."""
+"""What tests of several folders share: a clone of the project, and tiny packages."""
 
+import hashlib
+import json
 import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 
 ROOT = Path(__file__).parents[1]
@@ -80,3 +85,60 @@ def clone(tmp_path_factory) -> Clone:
     made.run("git", "init", "--quiet")
     made.commit()
     return made
+
+
+@pytest.fixture(scope="session")
+def empty_store(tmp_path_factory) -> Path:
+    """An MLflow store with nothing in it, to be copied: to set one up takes seconds."""
+    from mlflow.tracking import MlflowClient
+
+    store = tmp_path_factory.mktemp("store") / "mlflow.db"
+    MlflowClient(f"sqlite:///{store}").search_experiments()
+    return store
+
+
+@pytest.fixture
+def make_package(tmp_path) -> Callable[..., Path]:
+    """Writes what `package` and `ensemble` leave: a tiny graph, and answers of some skill."""
+    labels = np.random.default_rng(0).integers(0, 3, 400)
+    hard = np.random.default_rng(1).normal(size=(400, 3))  # the same faces are hard for all
+
+    def make(
+        name: str, *, skill: float, test: str = "a" * 64, graph: str = "", data_md5: str = "d"
+    ) -> Path:
+        import onnx
+        from onnx import TensorProto, helper, numpy_helper
+
+        folder = tmp_path / "packages" / name
+        folder.mkdir(parents=True)
+        number = int.from_bytes((graph or name).encode()) % 2**32
+        weights = np.random.default_rng(number).normal(size=(64, 3)).astype(np.float32)
+        nodes = [
+            helper.make_node("Cast", ["faces"], ["levels"], to=TensorProto.FLOAT),
+            helper.make_node("Flatten", ["levels"], ["flat"]),
+            helper.make_node("MatMul", ["flat", "weights"], ["logits"]),
+            helper.make_node("Softmax", ["logits"], ["probabilities"]),
+        ]
+        ends = [
+            [helper.make_tensor_value_info("faces", TensorProto.UINT8, ["n", 8, 8, 1])],
+            [helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["n", 3])],
+            [numpy_helper.from_array(weights, "weights")],
+        ]
+        opset = [helper.make_opsetid("", 17)]
+        model = helper.make_model(helper.make_graph(nodes, "g", *ends), opset_imports=opset)
+        model.ir_version = 8
+        onnx.save(model, folder / "ensemble.onnx")
+        digest = hashlib.sha256((folder / "ensemble.onnx").read_bytes()).hexdigest()
+        classes = ["angry", "happy", "neutral"]
+        manifest = {"name": "mien", "version": name, "onnx_sha256": digest, "data_md5": data_md5}
+        manifest |= {"test_sha256": test, "label_set": "x", "classes": classes}
+        manifest |= {"input": {"shape": [8, 8, 1], "dtype": "uint8"}}
+        (folder / "manifest.json").write_text(json.dumps(manifest))
+        noise = np.random.default_rng(number).normal(size=(400, 3))
+        odds = np.exp(0.8 * hard + 0.6 * noise + skill * np.eye(3)[labels])
+        answers = pd.DataFrame(odds / odds.sum(axis=1, keepdims=True), columns=classes)
+        table = pd.DataFrame({"row": np.arange(400), "split": "test", "label": labels})
+        table.join(answers).to_parquet(folder / "predictions.parquet", index=False)
+        return folder
+
+    return make

@@ -23,7 +23,7 @@ from components.metrics import read
 from serving.engine import Engine, read_manifest
 
 MEMBERS = ["mini_xception", "searched"]
-STEPS = ["ingest", "clean", "balance", "datacard", "search", "design", "ensemble"]
+STEPS = ["ingest", "clean", "balance", "datacard", "search", "design", "ensemble", "evaluate"]
 STEPS += ["baseline", "package", *(f"train {member}" for member in MEMBERS)]
 
 

@@ -4,14 +4,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from components.ensemble import cool, ensemble, fit_temperature, optimise_weights
+from components.combining import RULES
+from components.ensemble import ensemble
 from components.errors import InputError
-from components.metrics import nll
 from components.settings import EnsembleSettings
 
 CLASSES = ("angry", "happy", "neutral")
 SETTINGS = EnsembleSettings(
-    members=["good", "bad"], flip=False, weights="auto", bootstrap=100, seed=0
+    members=["good", "bad"], flip=False, weights="auto", risk=0.05, bootstrap=100, seed=0
 )
 
 
@@ -55,7 +55,7 @@ def run(members, tmp_path, settings=SETTINGS):
 
 def test_a_member_that_guesses_gets_next_to_no_weight(members, tmp_path):
     _, settled, _ = run(members, tmp_path)
-    assert settled["rule"] == "optimised"
+    assert settled["rule"] != "equal"
     assert settled["weights"]["good"] > 0.9
 
 
@@ -72,10 +72,49 @@ def test_the_leak_free_subset_leaves_leaked_faces_out(members, tmp_path):
 
 
 def test_every_member_and_every_rule_is_reported(members, tmp_path):
-    metrics, _, _ = run(members, tmp_path)
+    optimised = SETTINGS.model_copy(update={"weights": "optimised"})
+    metrics, _, _ = run(members, tmp_path, optimised)
     assert metrics["test.accuracy_of.good"] > metrics["test.accuracy_of.bad"]
     assert metrics["test.accuracy"] == metrics["test.accuracy_of.optimised_weights"]
-    assert "test.accuracy_of.equal_weights" in metrics
+    rules = ("equal_weights", "greedy_weights", "stacking", "hard_voting")
+    assert all(f"test.accuracy_of.{rule}" in metrics for rule in rules)
+
+
+def test_auto_takes_the_rule_that_loses_least_in_cross_validation(members, tmp_path):
+    metrics, settled, _ = run(members, tmp_path)
+    losses = {rule: metrics[f"cross_validated_nll.{rule}"] for rule in RULES}
+    assert settled["rule"] == min(losses, key=losses.get)
+    assert losses["equal"] > min(losses.values())
+
+
+def test_a_stacked_ensemble_writes_its_layer_down(members, tmp_path):
+    settings = SETTINGS.model_copy(update={"weights": "stacking"})
+    metrics, settled, _ = run(members, tmp_path, settings)
+    layer = settled["stacking"]
+    assert np.shape(layer["kernel"]) == (6, 3)
+    assert np.shape(layer["bias"]) == (3,)
+    assert metrics["test.accuracy"] == metrics["test.accuracy_of.stacking"]
+
+
+def test_the_threshold_keeps_validation_to_the_risk(members, tmp_path):
+    metrics, settled, _ = run(members, tmp_path)
+    assert settled["abstain_below"] == round(metrics["abstain_below"], 6)
+    assert metrics["val.risk"] <= 0.05
+    assert 0.3 < metrics["val.coverage"] < 1
+
+
+def test_an_ensemble_of_one_gains_nothing(members, tmp_path):
+    settings = SETTINGS.model_copy(update={"members": ["good"], "weights": "equal"})
+    metrics, _, _ = run({"good": members["good"]}, tmp_path, settings)
+    assert metrics["test.gain_over_best"] == 0
+    assert metrics["test.mcnemar_p"] == 1
+
+
+def test_equal_weights_beside_a_guesser_lose_significantly(members, tmp_path):
+    settings = SETTINGS.model_copy(update={"weights": "equal"})
+    metrics, _, _ = run(members, tmp_path, settings)
+    assert metrics["test.gain_over_best"] < 0
+    assert metrics["test.mcnemar_p"] < 0.05
 
 
 def test_the_plots_have_a_line_a_test_face(members, tmp_path):
@@ -91,28 +130,14 @@ def test_with_flip_the_mirror_image_has_its_say(members, tmp_path):
     assert both["test.accuracy_of.good"] > alone["test.accuracy_of.good"] + 0.02
 
 
+def test_a_member_that_is_not_trained_is_named(members, tmp_path):
+    (members["bad"] / "predictions.parquet").unlink()
+    with pytest.raises(InputError, match=r"bad/predictions\.parquet is missing"):
+        run(members, tmp_path)
+
+
 def test_members_of_other_faces_are_refused(members, tmp_path):
     path = members["bad"] / "predictions.parquet"
     pd.read_parquet(path).iloc[1:].to_parquet(path)
     with pytest.raises(InputError, match="other faces or classes"):
         run(members, tmp_path)
-
-
-def test_weights_are_no_worse_than_any_corner_or_the_middle(labels):
-    tables = np.stack([cool(np.exp(logits(labels, s, i)), 1) for i, s in enumerate((0.5, 1, 2))])
-    best = nll(np.tensordot(optimise_weights(tables, labels), tables, 1), labels)
-    for other in (*np.eye(3), np.full(3, 1 / 3)):
-        assert best <= nll(np.tensordot(other, tables, 1), labels) + 1e-9
-
-
-def test_an_overconfident_answer_is_cooled(labels):
-    honest = cool(np.exp(logits(labels, 2.0, 0)), 1.0)
-    assert fit_temperature(cool(honest, 0.5), labels) == pytest.approx(
-        2 * fit_temperature(honest, labels), rel=0.01
-    )
-
-
-def test_cooling_keeps_the_order_of_classes(labels):
-    answers = cool(np.exp(logits(labels, 1.0, 0)), 1.0)
-    assert (cool(answers, 3.0).argmax(1) == answers.argmax(1)).all()
-    np.testing.assert_allclose(cool(answers, 3.0).sum(1), 1, rtol=1e-6)

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from sklearn.metrics import f1_score
 
 from components import metrics
 
@@ -60,3 +61,36 @@ def test_a_class_without_faces_is_no_division_by_zero():
 def test_a_metrics_file_is_read_back_rounded(tmp_path):
     metrics.write(tmp_path / "m.json", {"test.accuracy": 0.12345678})
     assert metrics.read(tmp_path / "m.json") == {"test.accuracy": 0.123457}
+
+
+def test_mcnemar_looks_at_the_faces_that_one_alone_has_right():
+    both, first_alone = np.ones(500, bool), np.zeros(500, bool)
+    first_alone[:10] = True
+    assert metrics.mcnemar(both, both & ~first_alone) == pytest.approx(2 / 2**10)
+
+
+def test_mcnemar_cannot_tell_equals_apart():
+    right = np.arange(100) % 3 > 0
+    assert metrics.mcnemar(right, right) == 1
+    assert metrics.mcnemar(right, np.roll(right, 1)) > 0.9
+
+
+def test_answers_to_the_same_faces_are_drawn_together():
+    """Two that differ on one face in a thousand are not a sampling error apart."""
+    labels = np.arange(1000) % 3
+    champion = np.where(np.arange(1000) % 4 == 0, (labels + 1) % 3, labels)
+    challenger = champion.copy()
+    challenger[0] = labels[0]
+    gains = metrics.macro_f1_gains(labels, challenger, champion, bootstrap=500, seed=0)
+    assert 0 < gains.observed < 0.002
+    assert gains.samples.std() < 0.002
+
+
+def test_the_gain_is_the_difference_of_two_macro_f1():
+    draw = np.random.default_rng(0)
+    labels = draw.integers(0, 3, 300)
+    first, second = (np.where(draw.random(300) < p, labels, 2) for p in (0.8, 0.5))
+    gains = metrics.macro_f1_gains(labels, first, second, bootstrap=500, seed=0)
+    expected = np.subtract(*(f1_score(labels, own, average="macro") for own in (first, second)))
+    assert gains.observed == pytest.approx(expected)
+    assert gains.samples.mean() == pytest.approx(expected, abs=0.01)

@@ -4,7 +4,10 @@ import keras
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.special import softmax
 
+from components.calibration import cool
+from components.combining import Stacking
 from components.errors import InputError
 from components.models import _article, _wide, searched
 from components.package import join, package
@@ -16,10 +19,16 @@ CLASSES = ("angry", "happy", "neutral")
 SETTINGS = PackageSettings(name="mien", parity_tolerance=1e-4)
 WEIGHTS = {"first": 0.75, "second": 0.25}
 SCORES = {
-    f"{split}.{name}": 0.5
+    f"{split}.{name}": value
     for split in ("test", "test_leak_free")
-    for name in ("n", "accuracy", "accuracy_low", "accuracy_high", "macro_f1", "nll", "ece")
+    for name, value in {
+        **dict.fromkeys(("n", "accuracy", "accuracy_low", "accuracy_high", "macro_f1"), 0.5),
+        **dict.fromkeys(("nll", "ece"), 0.5),
+        **dict.fromkeys(("coverage", "risk"), 0.25),
+    }.items()
 }
+SETTLED = {"rule": "equal", "weights": WEIGHTS, "stacking": None, "temperature": 1.7}
+SETTLED |= {"abstain_below": 0.4, "flip": False}
 
 
 def network(seed: int) -> keras.Model:
@@ -52,9 +61,9 @@ def inputs(tmp_path, make_faces):
         network(seed).save(members[name] / "model.keras")
     ensemble = tmp_path / "ensemble"
     ensemble.mkdir()
-    settled = {"rule": "equal", "weights": WEIGHTS, "temperature": 1.7, "flip": False}
-    (ensemble / "ensemble.json").write_text(json.dumps(settled))
-    pd.DataFrame({"row": np.arange(20)}).to_parquet(ensemble / "predictions.parquet")
+    (ensemble / "ensemble.json").write_text(json.dumps(SETTLED))
+    table = pd.DataFrame({"row": np.arange(20), "split": "test", "label": np.zeros(20, np.int8)})
+    table.to_parquet(ensemble / "predictions.parquet")
     faces = make_faces(np.zeros(20), ["test"] * 20)
     return {"members": members, "ensemble": ensemble, "faces": faces, "scores": SCORES}
 
@@ -67,8 +76,7 @@ def run(inputs, out, settings=SETTINGS):
 
 @pytest.mark.parametrize("flip", [False, True])
 def test_the_graph_answers_as_the_formula_says(inputs, tmp_path, flip):
-    settled = inputs["ensemble"] / "ensemble.json"
-    settled.write_text(json.dumps(json.loads(settled.read_text()) | {"flip": flip}))
+    (inputs["ensemble"] / "ensemble.json").write_text(json.dumps(SETTLED | {"flip": flip}))
     metrics = run(inputs, tmp_path / "out")
     assert metrics["parity"] < 1e-5
     faces = np.load(inputs["faces"] / "faces.npy")[..., None]
@@ -86,6 +94,29 @@ def test_the_graph_answers_as_the_formula_says(inputs, tmp_path, flip):
     np.testing.assert_allclose(answers, expected, atol=1e-5)
 
 
+def test_the_graph_stacks_as_the_ensemble_does(inputs, tmp_path):
+    draw = np.random.default_rng(0).normal
+    combine = Stacking(draw(size=(6, 3)).round(6), draw(size=3).round(6))
+    layer = {"kernel": combine.kernel.tolist(), "bias": combine.bias.tolist()}
+    settled = SETTLED | {"stacking": layer, "weights": {"first": 1.0, "second": 0.0}}
+    (inputs["ensemble"] / "ensemble.json").write_text(json.dumps(settled))
+    assert run(inputs, tmp_path / "out")["parity"] < 1e-5
+
+    faces = np.load(inputs["faces"] / "faces.npy")[..., None]
+    models = [keras.models.load_model(path / "model.keras") for path in inputs["members"].values()]
+    logits = np.stack([predict(model, faces.astype(np.float32)) for model in models])
+    expected = cool(combine(softmax(logits, axis=2)), 1.7)
+    answers = Engine(tmp_path / "out", threads=1).probabilities(faces)
+    np.testing.assert_allclose(answers, expected, atol=1e-4)
+
+
+def test_the_service_learns_when_to_abstain(inputs, tmp_path):
+    run(inputs, tmp_path / "out")
+    assert read_manifest(tmp_path / "out")["abstain_below"] == 0.4
+    card = (tmp_path / "out" / "MODEL_CARD.md").read_text()
+    assert "below 0.4 is called uncertain. Of the published split, 25% of the faces" in card
+
+
 def test_the_manifest_leads_back_to_the_data(inputs, tmp_path):
     run(inputs, tmp_path / "out")
     manifest = read_manifest(tmp_path / "out")
@@ -93,6 +124,24 @@ def test_the_manifest_leads_back_to_the_data(inputs, tmp_path):
     assert manifest["version"] == manifest["onnx_sha256"][:12]
     card = (tmp_path / "out" / "MODEL_CARD.md").read_text()
     assert "| published split | 0 | 0.500 (0.500–0.500) |" in card
+
+
+def test_the_manifest_names_the_test_faces_by_pixels_and_labels(inputs, tmp_path):
+    def named() -> str:
+        run(inputs, tmp_path / "out")
+        return read_manifest(tmp_path / "out")["test_sha256"]
+
+    names = [named(), named()]
+    table = pd.read_parquet(inputs["ensemble"] / "predictions.parquet")
+    table.loc[3, "label"] = 1
+    table.to_parquet(inputs["ensemble"] / "predictions.parquet")
+    names.append(named())
+    images = np.load(inputs["faces"] / "faces.npy")
+    images[5, 0, 0] ^= 1
+    np.save(inputs["faces"] / "faces.npy", images)
+    names.append(named())
+    assert names[0] == names[1]
+    assert len(set(names)) == 3
 
 
 def test_every_activation_of_the_search_spaces_survives_the_export(inputs, tmp_path):

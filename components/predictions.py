@@ -1,0 +1,82 @@
+"""What the members answered on the validation and test splits, read for those who score it."""
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from scipy.special import softmax
+
+from components.data.disk import reading
+from components.data.labels import MIRRORED
+from components.errors import InputError
+
+FILE = "predictions.parquet"
+TESTS = {"test": "published split", "test_leak_free": "leak-free subset"}
+SPLITS = ("val", *TESTS)
+_SHARED = ["row", "split", "label", "leaked"]
+
+
+def read_members(
+    members: dict[str, Path], classes: tuple[str, ...], *, flip: bool
+) -> tuple[pd.DataFrame, np.ndarray]:
+    """Reads the predictions of all members.
+
+    Args:
+        members: For each member, the folder that `train` wrote.
+        classes: Names of the classes, in label order.
+        flip: Whether members answer the mean of a face's and its mirror image's logits.
+
+    Returns:
+        What is the same for all members (row, split, label, leaked), and (M, N, C) float64
+        probabilities.
+
+    Raises:
+        InputError: If a file is missing or damaged, or the members' predictions are not of
+            the same faces.
+    """
+    mirrored = [MIRRORED + name for name in classes]
+    tables = {name: _read(folder / FILE) for name, folder in members.items()}
+    first = next(iter(tables.values()))
+    for name, table in tables.items():
+        if list(table) != [*_SHARED, *classes, *mirrored] or not table["row"].equals(first["row"]):
+            raise InputError(
+                f"{members[name]} predicts other faces or classes than the first member; "
+                f"run `dvc repro` so that all members are of the same data."
+            )
+    logits = np.stack([table[list(classes)].to_numpy(np.float64) for table in tables.values()])
+    if flip:
+        logits += np.stack([table[mirrored].to_numpy(np.float64) for table in tables.values()])
+        logits /= 2
+    return first[_SHARED], softmax(logits, axis=-1)
+
+
+def splits(table: pd.DataFrame) -> dict[str, np.ndarray]:
+    """Returns (N,) masks of validation, the published test split, and its leak-free part."""
+    test = (table["split"] == "test").to_numpy()
+    val = (table["split"] == "val").to_numpy()
+    return dict(zip(SPLITS, (val, test, test & ~table["leaked"].to_numpy()), strict=True))
+
+
+def digest_of_test(table: pd.DataFrame, images: np.ndarray) -> str:
+    """Names the test faces and their labels, so that two models can be said to share them.
+
+    Args:
+        table: Columns row, split and label.
+        images: All faces, (N, H, W) or (N, H, W, 3) uint8; `row` points into them.
+
+    Returns:
+        A sha256 of pixels and labels, in their order.
+    """
+    test = table[table["split"] == "test"]
+    digest = hashlib.sha256(test["label"].to_numpy(np.int8).tobytes())
+    for row in test["row"]:
+        digest.update(images[row].tobytes())
+    return digest.hexdigest()
+
+
+def _read(path: Path) -> pd.DataFrame:
+    if not path.is_file():
+        raise InputError(f"{path} is missing; run `dvc repro` so that every member is trained.")
+    with reading(path):
+        return pd.read_parquet(path)
