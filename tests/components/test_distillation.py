@@ -1,6 +1,7 @@
 """A network that learns from a packaged ensemble, which answers the other way round."""
 
 import json
+import shutil
 from pathlib import Path
 
 import keras
@@ -11,6 +12,7 @@ from scipy.special import log_softmax, softmax
 
 from components import settings
 from components.batches import Batches, one_hot
+from components.data.faces import IMAGES, TABLE, write_images
 from components.distillation import DistillationLoss, soft_targets
 from components.errors import InputError
 from components.package import package
@@ -29,32 +31,40 @@ PLAIN = settings.load(PARAMS).train.common.model_copy(
 )
 
 
-@pytest.fixture
-def teacher(tmp_path, training_inputs) -> Path:
-    """Packaged: says `angry` of bright faces and `neutral` of dark ones, which is wrong."""
+@pytest.fixture(scope="module")
+def packaged(tmp_path_factory) -> Path:
+    """Says `angry` of bright faces and `neutral` of dark ones, which is the wrong way round."""
+    folder = tmp_path_factory.mktemp("packaged")
     inputs = keras.Input((8, 8, 1))
     light = keras.layers.GlobalAveragePooling2D()(keras.layers.Rescaling(1 / 255)(inputs))
     model = keras.Model(inputs, keras.layers.Dense(3)(light))
     model.set_weights([np.array([[9.0, 5.0, 0.0]]), np.array([-3.9, -1.0, 1.0])])
-    member, ensemble = tmp_path / "member", tmp_path / "ensemble"
-    for folder in (member, ensemble):
-        folder.mkdir()
-    model.save(member / "model.keras")
+    for step in ("member", "ensemble", "faces"):
+        (folder / step).mkdir()
+    model.save(folder / "member" / "model.keras")
     settled = {"weights": {"member": 1.0}, "temperature": 1.0, "flip": False, "rule": "equal"}
-    (ensemble / "ensemble.json").write_text(json.dumps(settled))
-    pd.DataFrame({"row": np.arange(20)}).to_parquet(ensemble / "predictions.parquet")
+    (folder / "ensemble" / "ensemble.json").write_text(json.dumps(settled))
+    rows = pd.DataFrame({"row": np.arange(20)})
+    rows.to_parquet(folder / "ensemble" / "predictions.parquet")
+    write_images(folder / "faces" / IMAGES, [np.zeros((20, 8, 8), np.uint8)])
+    rows.assign(id="", split="test", label=np.int8(0)).to_parquet(folder / "faces" / TABLE)
     package(
-        {"member": member},
-        ensemble,
-        training_inputs["faces"],
+        {"member": folder / "member"},
+        folder / "ensemble",
+        folder / "faces",
         SCORES,
-        tmp_path / "teacher",
+        folder / "teacher",
         PackageSettings(name="mien", parity_tolerance=1e-4),
         label_set="x",
         classes=CLASSES,
         data_md5="abc",
     )
-    return tmp_path / "teacher"
+    return folder / "teacher"
+
+
+@pytest.fixture
+def teacher(packaged, tmp_path) -> Path:
+    return shutil.copytree(packaged, tmp_path / "teacher")
 
 
 def distil(teacher: Path, weight: float = 1.0, temperature: float = 2.0) -> DistilSettings:
