@@ -18,7 +18,7 @@ export PYTHONPATH := $(CURDIR)
 export BENTOML_DO_NOT_TRACK := true
 export MLFLOW_DISABLE_TELEMETRY := true
 
-.PHONY: help setup data weights repro search test lint detector serve promote rollback ui plots lock clean clean-data
+.PHONY: help setup data weights repro search study test lint detector serve promote rollback ui plots lock clean clean-data
 
 help: ## List the verbs
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -47,6 +47,9 @@ repro: data ## Run what has to be run, from the faces to the packaged ensemble
 
 search: data ## Run the search with what it needs, in WORKERS processes side by side
 	@SEARCH_WORKERS=$(WORKERS) dvc repro search
+
+study: data ## Run the two studies' experiments one by one, write docs/study.md (FULL=1: for days)
+	@python -m pipelines.study $(if $(FULL),--full)
 
 test: $(READY) ## Run the tests
 	@python -m pytest
@@ -82,8 +85,8 @@ lock: $(READY) ## Resolve the dependency groups of pyproject.toml into requireme
 		$$compile --group $$group -c requirements/dev.txt -o requirements/$$group.txt
 	done
 
-clean: ## Remove what the pipeline made: artifacts, plots, checkpoints, the MLflow store
-	@rm -rf artifacts plots dvc_plots .checkpoints mlflow.db mlruns
+clean: ## Remove what the pipeline made: artifacts, plots, checkpoints, the study, the MLflow store
+	@rm -rf artifacts plots dvc_plots .checkpoints .study mlflow.db mlruns
 
 clean-data: ## Remove data/ (DVC's cache keeps what `dvc add` put there)
 	@rm -rf data

@@ -38,10 +38,11 @@ LIGHT, PLACE = ("contrast", "brightness"), ("shift", "rotate", "zoom")
 Change = dict[str, Any]
 
 
-def variants(recipe: TrainSettings) -> dict[str, Change]:
-    """Returns what each variant changes in the recipe."""
+def variants(recipe: TrainSettings, input_size: int) -> dict[str, Change]:
+    """Returns what each variant changes in the recipe of a network at `input_size`."""
     augment = recipe.augment.model_dump()
     without = {key: 0 for key in (*LIGHT, *PLACE)}
+    small = max(8, input_size * 2 // 3)
     sgd = {"optimizer": "sgd", "learning_rate": 0.05, "weight_decay": 0.0}
     return {
         "recipe": {},
@@ -58,6 +59,11 @@ def variants(recipe: TrainSettings) -> dict[str, Change]:
         "erasing alone": {"augment": augment | without},
         "mixup 0.2": {"mix": {"method": "mixup", "alpha": 0.2}},
         "CutMix 1.0": {"mix": {"method": "cutmix", "alpha": 1.0}},
+        "SAM 0.05": {"sam": 0.05},
+        f"half of the epochs at {small} px": {"sizes": [{"until": 0.5, "size": small}]},
+        "distilled from the packaged ensemble": {
+            "distil": {"teacher": str(ARTIFACTS / "package"), "weight": 0.5, "temperature": 2.0}
+        },
         "averaged weights 0.99": {"ema": 0.99},
         "averaged weights 0.999": {"ema": 0.999},
         "SGD with Nesterov momentum": sgd,
@@ -76,7 +82,7 @@ def main() -> None:
     recipe = params.train.members[asked.member]
     if asked.epochs:
         recipe = recipe.model_copy(update={"epochs": asked.epochs})
-    chosen = variants(recipe)
+    chosen = variants(recipe, params.design[asked.member].input_size)
     if params.clean.targets == "hard":  # a label that is drawn from one label is that label
         del chosen["labels drawn"]
     if asked.only:

@@ -35,6 +35,10 @@ class Batches(keras.utils.PyDataset):
         mixing: How to mix the faces of a training batch with each other, if at all.
         draw: Whether training aims at one label, drawn from a face's target anew each epoch.
         seed: Seed of shuffling, augmentation, mixing and drawing.
+
+    Attributes:
+        teacher: (M, classes) float32 distributions that follow the targets of a training batch,
+            or `None`.
     """
 
     def __init__(
@@ -60,6 +64,7 @@ class Batches(keras.utils.PyDataset):
         self.mixing = mixing
         self.draw = draw
         self.seed = seed
+        self.teacher: np.ndarray | None = None
         self.start_epoch(0)
 
     def __len__(self) -> int:
@@ -78,6 +83,8 @@ class Batches(keras.utils.PyDataset):
         faces = _with_channels(augment(faces, self.augmentation, rng))
         if self.draw:
             targets = drawn(targets, rng)
+        if self.teacher is not None:
+            targets = np.concatenate([targets, self.teacher[chosen]], axis=1)
         if self.mixing is not None:
             return mix(faces, targets, weights, self.mixing, rng)
         return faces, targets, weights

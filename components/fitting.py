@@ -12,10 +12,13 @@ from pathlib import Path
 import keras
 import pandas as pd
 
+from components import sizes
 from components.batches import Batches, EpochClock
+from components.distillation import DistillationLoss
 from components.errors import InputError
 from components.recipe import VERBOSITY, compile_model
 from components.settings import TrainSettings
+from components.sharpness import SharpnessAware
 
 OnEpoch = Callable[[int, dict[str, float]], None]
 
@@ -36,7 +39,7 @@ def fit(
 
     Args:
         model: Uncompiled; afterwards it has the weights of the last epoch. Those of the best
-            one are in `best_all.weights.h5`.
+            one at its own size are in `best_all.weights.h5`.
         train_batches: What to learn from.
         val_batches: What to choose the epoch by.
         settings: Recipe.
@@ -52,63 +55,78 @@ def fit(
     Raises:
         InputError: If the loss is no longer finite.
     """
-    falls = settings.schedule == "plateau"
-    compile_model(
-        model,
-        optimizer=settings.optimizer,
-        learning_rate=settings.learning_rate,
-        steps=None if falls else settings.epochs * len(train_batches),
-        warmup_steps=settings.warmup_epochs * len(train_batches),
-        weight_decay=settings.weight_decay,
-        label_smoothing=settings.label_smoothing,
-        ema=settings.ema,
-    )
-    past = curves(state, len(first))
+    past = curves(state, settings, len(first))
     for figures in past.drop(columns="phase").to_dict("records"):
         on_epoch(int(figures.pop("epoch")), figures)
-    callbacks = [
-        EpochClock(train_batches),
-        StopOnNaN(),
-        AveragedValidation(),
-        keras.callbacks.LambdaCallback(
+    for end, size in sizes.ends(settings).items():
+        if settings.patience is not None and exhausted(past, settings.patience):
+            break
+        learner = sizes.resized(model, size)
+        if settings.sam is not None:
+            learner = SharpnessAware(learner.inputs, learner.outputs, radius=settings.sam)
+        _compile(learner, settings, len(train_batches))
+        report = keras.callbacks.LambdaCallback(
             on_epoch_end=lambda epoch, figures: on_epoch(len(first) + epoch + 1, figures)
-        ),
-        BestEpoch(state / "best_all.weights.h5", past),
-        keras.callbacks.CSVLogger(state / "curves.csv", append=True),
-        # Last, so that an epoch counts as done only when all of the above is written.
-        keras.callbacks.BackupAndRestore(
-            state / "last", double_checkpoint=True, delete_checkpoint=False
-        ),
-    ]
-    if falls:
-        rate = keras.callbacks.LearningRateScheduler(
-            lambda epoch, _: settings.learning_rate * fallen(curves(state, 0).head(epoch))
         )
-        callbacks.insert(0, rate)
-    if settings.patience is not None:
-        callbacks.append(Patience(state, settings.patience))
-    if not (settings.patience and exhausted(past, settings.patience)):
-        model.fit(
+        keep = [] if size else [BestEpoch(state / "best_all.weights.h5", past)]
+        learner.fit(
             train_batches,
             validation_data=val_batches,
-            epochs=settings.epochs,
+            epochs=end,
             shuffle=False,  # the batches shuffle themselves, as the seed says
             verbose=VERBOSITY,
-            callbacks=callbacks,
+            callbacks=_callbacks([EpochClock(train_batches), report, *keep], state, settings),
         )
-    own = curves(state, len(first))
+    own = curves(state, settings, len(first))
     return pd.concat([first, own], ignore_index=True) if len(first) else own
 
 
-def curves(state: Path, before: int) -> pd.DataFrame:
+def _callbacks(
+    own: list[keras.callbacks.Callback], state: Path, settings: TrainSettings
+) -> list[keras.callbacks.Callback]:
+    """Returns a stage's own callbacks among those that every stage has."""
+    rate = [FallingRate(state, settings)] if settings.schedule == "plateau" else []
+    stop = [Patience(state, settings)] if settings.patience is not None else []
+    return [
+        *rate,
+        StopOnNaN(),
+        AveragedValidation(),
+        *own,
+        keras.callbacks.CSVLogger(state / "curves.csv", append=True),
+        # Behind all that writes, so that an epoch counts as done only when everything is written.
+        # Every stage begins with what it restores, and so goes on from the one before.
+        keras.callbacks.BackupAndRestore(
+            state / "last", double_checkpoint=True, delete_checkpoint=False
+        ),
+        *stop,
+    ]
+
+
+def _compile(learner: keras.Model, settings: TrainSettings, batches: int) -> None:
+    distil = settings.distil
+    compile_model(
+        learner,
+        optimizer=settings.optimizer,
+        learning_rate=settings.learning_rate,
+        steps=None if settings.schedule == "plateau" else settings.epochs * batches,
+        warmup_steps=settings.warmup_epochs * batches,
+        weight_decay=settings.weight_decay,
+        label_smoothing=settings.label_smoothing,
+        ema=settings.ema,
+        loss=None if distil is None else DistillationLoss(distil, settings.label_smoothing),
+    )
+
+
+def curves(state: Path, settings: TrainSettings, before: int = 0) -> pd.DataFrame:
     """Reads the finished epochs of this phase, numbered after those `before` it."""
     log = state / "curves.csv"
     if not log.exists() or log.stat().st_size == 0:
         return pd.DataFrame(columns=["epoch", "phase", "val_accuracy", "val_loss"])
     # An epoch that was killed between this log and its checkpoint was run twice.
     table = pd.read_csv(log).drop_duplicates("epoch", keep="last")
+    table["phase"] = [sizes.phase(epoch, settings) for epoch in table["epoch"]]
     table["epoch"] += before + 1
-    return table.assign(phase="all")
+    return table
 
 
 def fallen(past: pd.DataFrame) -> float:
@@ -126,19 +144,32 @@ def fallen(past: pd.DataFrame) -> float:
 
 
 def exhausted(past: pd.DataFrame, patience: int) -> bool:
-    """Returns whether the last `patience` epochs had no better accuracy than those before."""
-    return len(past) > patience and len(past) - 1 - past["val_accuracy"].argmax() >= patience
+    """Returns whether the last `patience` epochs had no better accuracy than those before.
+
+    Those at a smaller input size do not count.
+    """
+    own = past.loc[past["phase"] == sizes.WHOLE, "val_accuracy"]
+    return len(own) > patience and len(own) - 1 - own.argmax() >= patience
+
+
+class FallingRate(keras.callbacks.LearningRateScheduler):
+    """Lowers the learning rate on a plateau."""
+
+    def __init__(self, state: Path, settings: TrainSettings) -> None:
+        super().__init__(
+            lambda epoch, _: settings.learning_rate * fallen(curves(state, settings).head(epoch))
+        )
 
 
 class Patience(keras.callbacks.Callback):
     """Stops early."""
 
-    def __init__(self, state: Path, patience: int) -> None:
+    def __init__(self, state: Path, settings: TrainSettings) -> None:
         super().__init__()
-        self.state, self.patience = state, patience
+        self.state, self.settings = state, settings
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
-        if exhausted(curves(self.state, 0), self.patience):
+        if exhausted(curves(self.state, self.settings), self.settings.patience):
             self.model.stop_training = True
 
 
@@ -179,13 +210,14 @@ class BestEpoch(keras.callbacks.ModelCheckpoint):
     """Keeps the weights that validation liked best, beyond an interruption."""
 
     def __init__(self, file: Path, past: pd.DataFrame) -> None:
+        own = past.loc[past["phase"] == sizes.WHOLE, "val_accuracy"]
         super().__init__(
             file,
             monitor="val_accuracy",
             mode="max",
             save_best_only=True,
             save_weights_only=True,
-            initial_value_threshold=past["val_accuracy"].max() if len(past) else None,
+            initial_value_threshold=own.max() if len(own) else None,
         )
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:

@@ -5,6 +5,7 @@ from typing import Literal
 
 import keras
 import numpy as np
+from keras import ops
 
 # A progress bar for a person, a line an epoch for a log.
 VERBOSITY = 1 if sys.stdout.isatty() else 2
@@ -22,6 +23,7 @@ def compile_model(
     weight_decay: float = 0.0,
     label_smoothing: float = 0.0,
     ema: float | None = None,
+    loss: keras.losses.Loss | None = None,
 ) -> None:
     """Compiles `model` for cross-entropy over its logits.
 
@@ -38,6 +40,7 @@ def compile_model(
         weight_decay: Decoupled decay a step, relative to the learning rate.
         label_smoothing: Share of each target spread evenly over the classes, in [0, 1).
         ema: Momentum of a running average of the weights that the optimiser keeps, if any.
+        loss: Instead of the cross-entropy with smoothed labels.
     """
     schedule = learning_rate
     if steps is not None:
@@ -55,12 +58,25 @@ def compile_model(
             schedule, momentum=0.9, nesterov=True, weight_decay=weight_decay, **average
         )
     chosen.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+    if loss is None:
+        loss = keras.losses.CategoricalCrossentropy(
+            from_logits=True, label_smoothing=label_smoothing
+        )
     model.compile(
         chosen,
-        keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=label_smoothing),
-        weighted_metrics=[keras.metrics.CategoricalAccuracy(name="accuracy")],
+        loss,
+        weighted_metrics=[keras.metrics.MeanMetricWrapper(accuracy, name="accuracy")],
         jit_compile=_WITH_XLA,
     )
+
+
+def accuracy(y_true: keras.KerasTensor, y_pred: keras.KerasTensor) -> keras.KerasTensor:
+    """Where the top class is the label's: (N,) of 0 and 1.
+
+    A teacher's answers may follow the label's distribution (`components/distillation.py`).
+    """
+    labels = y_true[:, : y_pred.shape[-1]]
+    return ops.cast(ops.argmax(labels, -1) == ops.argmax(y_pred, -1), "float32")
 
 
 def predict(model: keras.Model, faces: np.ndarray | keras.utils.PyDataset) -> np.ndarray:

@@ -175,6 +175,17 @@ class MixSettings(Section):
     alpha: Positive
 
 
+class SizeSettings(Section):
+    until: Annotated[float, Field(gt=0, lt=1)]
+    size: Count
+
+
+class DistilSettings(Section):
+    teacher: str
+    weight: Share
+    temperature: Positive
+
+
 class TrainSettings(Section):
     head: HeadSettings | None
     epochs: Count
@@ -189,13 +200,25 @@ class TrainSettings(Section):
     label_smoothing: Annotated[float, Field(ge=0, lt=1)]
     draw_labels: bool
     mix: MixSettings | None
+    sam: Positive | None
+    sizes: list[SizeSettings]
+    distil: DistilSettings | None
     augment: AugmentSettings
     seed: Seed
 
     @model_validator(mode="after")
-    def _a_warm_up_belongs_to_the_cosine(self) -> "TrainSettings":
+    def _a_warm_up_and_sizes_belong_to_the_cosine(self) -> "TrainSettings":
         if self.schedule == "plateau" and self.warmup_epochs:
             raise ValueError("train: schedule plateau has no warm-up; set warmup_epochs to 0")
+        if self.schedule == "plateau" and self.sizes:
+            raise ValueError("train: schedule plateau compares epochs of one size; set sizes to []")
+        return self
+
+    @model_validator(mode="after")
+    def _sizes_come_one_after_another(self) -> "TrainSettings":
+        ends = [step.until for step in self.sizes]
+        if ends != sorted(set(ends)):
+            raise ValueError("train: sizes are not in the order of their until; sort them")
         return self
 
 
@@ -211,7 +234,7 @@ class TrainSection(Section):
         if not isinstance(raw, dict) or not isinstance(raw.get("members"), dict):
             return raw
         common = raw.get("common") or {}
-        return raw | {"members": {n: _overlay(common, m) for n, m in raw["members"].items()}}
+        return raw | {"members": {n: overlay(common, m) for n, m in raw["members"].items()}}
 
 
 class EnsembleSettings(Section):
@@ -319,12 +342,12 @@ def load(path: Path) -> Params:
         raise InputError(f"{path}: {_sentence(error)}") from None
 
 
-def _overlay(base: dict[str, Any], over: Any) -> Any:
+def overlay(base: dict[str, Any], over: Any) -> Any:
     """Lays `over` on `base`, sections key by key; anything but a mapping replaces it."""
     if not isinstance(over, dict):
         return over
     mixed = {
-        key: _overlay(base[key], value) if isinstance(base.get(key), dict) else value
+        key: overlay(base[key], value) if isinstance(base.get(key), dict) else value
         for key, value in over.items()
     }
     return base | mixed

@@ -14,12 +14,15 @@ from components.archive import save_model
 from components.batches import Batches, evaluation_batches, training_batches
 from components.data.faces import FaceSet
 from components.data.labels import MIRRORED
+from components.distillation import soft_targets
+from components.errors import InputError
 from components.fitting import OnEpoch, fit
 from components.head import fit_head
 from components.outputs import replacing
 from components.plots import training_curves
 from components.recipe import predict
 from components.settings import TrainSettings
+from components.sizes import WHOLE
 from components.weights import load_pretrained
 
 
@@ -52,7 +55,7 @@ def train(
         out: Folder to write `model.keras`, `predictions.parquet` (row, split, label, leaked,
             and one float32 logit a class, and another of the mirrored face as
             `mirrored_CLASS`) and `curves.csv` and `curves.png` (a line an epoch, with its
-            `phase`: `head` or `all`) to.
+            `phase`: `head`, `all`, or a smaller input size such as `32 px`) to.
         settings: Recipe.
         classes: Names of the classes, in label order.
         checkpoints: Folder for checkpoints; removed when the training succeeds.
@@ -64,8 +67,9 @@ def train(
         `val.accuracy` and `val.loss` of the epoch that was kept, and its number `epoch`.
 
     Raises:
-        InputError: If an input is missing, the weights do not fit the network, or the loss is
-            no longer finite.
+        InputError: If an input is missing, a class has no training face, the weights do not fit
+            the network, it cannot work at the sizes, the teacher is none, or the loss is no
+            longer finite.
     """
     face_set = FaceSet.open(faces)
     table = pd.read_parquet(kept / "kept.parquet")
@@ -87,12 +91,18 @@ def train(
         draw=settings.draw_labels,
         seed=settings.seed,
     )
+    _check_classes(train_batches, classes, training)
+    if settings.distil is not None:
+        train_batches.teacher = soft_targets(
+            train_batches, classes, settings.distil, state / "teacher.npy"
+        )
     validation = table[table["split"] == "val"]
     val_batches = evaluation_batches(face_set, validation, len(classes))
     first = _fit_head_once(model, train_batches, val_batches, settings, state, on_epoch)
     curves = fit(model, train_batches, val_batches, settings, state, first, on_epoch)
 
-    best = curves.loc[curves["val_accuracy"].idxmax()]
+    whole = curves[curves["phase"].isin(["head", WHOLE])]
+    best = whole.loc[whole["val_accuracy"].idxmax()]
     model.load_weights(state / f"best_{best['phase']}.weights.h5")
     trained = keras.models.model_from_json(plan)  # without the optimiser, which triples the size
     trained.set_weights(model.get_weights())
@@ -118,12 +128,26 @@ def _fingerprint(
     digest.update(architecture.read_bytes())
     if weights is not None and weights.is_file():  # if it is not, loading says so
         digest.update(weights.read_bytes())
+    if settings.distil is not None:
+        for file in sorted(Path(settings.distil.teacher).glob("*.json")):  # has the graph's hash
+            digest.update(file.read_bytes())
     for folder in inputs:
         for table in sorted(folder.glob("*.parquet")):
             digest.update(table.read_bytes())
         for array in sorted(folder.glob("*.npy")):  # too large to read again just for this
             digest.update(f"{array.stat().st_size} {array.stat().st_mtime_ns}".encode())
     return digest.hexdigest()
+
+
+def _check_classes(batches: Batches, classes: tuple[str, ...], training: Path) -> None:
+    missing = [
+        name for name, mass in zip(classes, batches.targets.sum(axis=0), strict=True) if not mass
+    ]
+    if missing:
+        raise InputError(
+            f"{training / 'training.parquet'} has no face of class {', '.join(missing)}, which the "
+            "network could then never answer; add such faces to the data, or run balance again."
+        )
 
 
 def _fit_head_once(

@@ -177,11 +177,21 @@ class ReportingTuner(keras_tuner.Tuner):
     def reload(self) -> None:
         try:
             super().reload()
+            if not self._is_worker():
+                self._check_space()
         except (ValueError, KeyError, RuntimeError) as error:
             raise InputError(
                 f"{self.project_dir} does not hold the state of this search ({error}); remove it "
                 "to start over."
             ) from error
+
+    def _check_space(self) -> None:
+        """Refuses trials of another space, whose values would mean nothing here."""
+        own = keras_tuner.HyperParameters()
+        self.hypermodel.declare_hyperparameters(own)
+        kept = {entry.name for entry in self.oracle.get_space().space}
+        if kept - {entry.name for entry in own.space}:
+            raise ValueError("its trials are of another space")
 
     def _build_hypermodel(self, hp: keras_tuner.HyperParameters) -> keras.Model:
         model = super()._build_hypermodel(hp)

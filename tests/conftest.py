@@ -73,7 +73,16 @@ class Clone:
 @pytest.fixture(scope="session")
 def clone(tmp_path_factory) -> Clone:
     """The project as it would be committed now, in a Git and DVC repository of its own."""
-    path = tmp_path_factory.mktemp("clone") / "mien"
+    return cloned(tmp_path_factory.mktemp("clone") / "mien")
+
+
+@pytest.fixture
+def fresh_clone(tmp_path) -> Clone:
+    """Another one, which no other test has changed."""
+    return cloned(tmp_path / "mien")
+
+
+def cloned(path: Path) -> Clone:
     listed = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
     files = subprocess.run(listed, cwd=ROOT, capture_output=True, text=True, check=True)
     for name in files.stdout.splitlines():

@@ -90,5 +90,36 @@ def make_faces(tmp_path) -> Callable[..., Path]:
     return make
 
 
+@pytest.fixture
+def training_inputs(tmp_path, make_faces) -> dict[str, Path]:
+    """60 faces whose class is their brightness, and the files of the steps before `train`."""
+    import keras
+
+    labels = np.arange(60) % 3
+    splits = ["train"] * 41 + ["val"] * 9 + ["test"] * 10
+    images = np.random.default_rng(0).integers(0, 60, (60, 8, 8)).astype(np.uint8)
+    images += (labels * 90).astype(np.uint8)[:, None, None]
+    faces = make_faces(labels, splits, images)
+    kept, training = tmp_path / "kept", tmp_path / "training"
+    kept.mkdir()
+    training.mkdir()
+    table = pd.DataFrame({"row": np.arange(60), "split": splits, "label": labels.astype(np.int8)})
+    table.assign(leaked=False).to_parquet(kept / "kept.parquet")
+    sample = pd.DataFrame({"row": np.arange(41), "label": labels[:41].astype(np.int8)})
+    sample.assign(weight=np.float32(1)).to_parquet(training / "training.parquet")
+
+    keras.utils.set_random_seed(1)
+    faces_in = keras.Input((8, 8, 1))
+    x = keras.layers.Resizing(8, 8)(faces_in)
+    x = keras.layers.Rescaling(1 / 255)(x)
+    x = keras.layers.Conv2D(8, 3, activation="tanh")(x)
+    x = keras.layers.GlobalAveragePooling2D(name="features")(x)
+    x = keras.layers.Dropout(0.2)(x)
+    network = keras.Model(faces_in, keras.layers.Dense(3, name="logits")(x), name="small")
+    architecture = tmp_path / "network.json"
+    architecture.write_text(network.to_json())
+    return {"architecture": architecture, "faces": faces, "kept": kept, "training": training}
+
+
 def write_lines(path: Path, lines: list[str]) -> None:
     path.write_text("\n".join(lines) + "\n")

@@ -26,6 +26,9 @@ SETTINGS = TrainSettings(
     label_smoothing=0.0,
     draw_labels=False,
     mix=None,
+    sam=None,
+    sizes=[],
+    distil=None,
     augment=STILL,
     seed=0,
 )

@@ -1,6 +1,7 @@
 """A search on 8x8 faces whose class is their brightness."""
 
 import json
+import shutil
 from pathlib import Path
 
 import keras
@@ -109,6 +110,18 @@ def test_a_damaged_state_is_named_with_the_way_out(inputs):
     state.write_text(state.read_text()[:200])
     with pytest.raises(InputError, match="remove it to start over"):
         search(settings=SETTINGS, classes=CLASSES, **inputs)
+
+
+def test_a_state_of_another_space_is_refused(inputs):
+    kill_at_trial(1, inputs, SETTINGS)
+    (other,) = inputs["checkpoints"].iterdir()
+    wide = SETTINGS.model_copy(update={"space": "wide"})
+    kill_at_trial(1, inputs, wide)
+    (own,) = set(inputs["checkpoints"].iterdir()) - {other}
+    shutil.rmtree(own)
+    other.rename(own)
+    with pytest.raises(InputError, match=r"its trials are of another space.*remove it to start"):
+        search(settings=wide, classes=CLASSES, **inputs)
 
 
 def test_a_budget_that_no_network_fits_is_named(inputs, monkeypatch):

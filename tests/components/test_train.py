@@ -14,7 +14,13 @@ from components.batches import Batches, EpochClock, one_hot
 from components.errors import InputError
 from components.fitting import fallen
 from components.recipe import predict
-from components.settings import AugmentSettings, HeadSettings, MixSettings, TrainSettings
+from components.settings import (
+    AugmentSettings,
+    HeadSettings,
+    MixSettings,
+    SizeSettings,
+    TrainSettings,
+)
 from components.train import train
 
 CLASSES = ("angry", "happy", "neutral")
@@ -35,37 +41,17 @@ SETTINGS = TrainSettings(
     label_smoothing=0.1,
     draw_labels=False,
     mix=None,
+    sam=None,
+    sizes=[],
+    distil=None,
     augment=AUGMENT,
     seed=0,
 )
 
 
 @pytest.fixture
-def inputs(tmp_path, make_faces) -> dict[str, Path]:
-    """60 faces whose class is their brightness, and the files of the steps before `train`."""
-    labels = np.arange(60) % 3
-    splits = ["train"] * 41 + ["val"] * 9 + ["test"] * 10
-    images = np.random.default_rng(0).integers(0, 60, (60, 8, 8)).astype(np.uint8)
-    images += (labels * 90).astype(np.uint8)[:, None, None]
-    faces = make_faces(labels, splits, images)
-    kept, training = tmp_path / "kept", tmp_path / "training"
-    kept.mkdir()
-    training.mkdir()
-    table = pd.DataFrame({"row": np.arange(60), "split": splits, "label": labels.astype(np.int8)})
-    table.assign(leaked=False).to_parquet(kept / "kept.parquet")
-    sample = pd.DataFrame({"row": np.arange(41), "label": labels[:41].astype(np.int8)})
-    sample.assign(weight=np.float32(1)).to_parquet(training / "training.parquet")
-
-    keras.utils.set_random_seed(1)
-    faces_in = keras.Input((8, 8, 1))
-    x = keras.layers.Rescaling(1 / 255)(faces_in)
-    x = keras.layers.Flatten()(x)
-    x = keras.layers.Dense(8, activation="tanh", name="features")(x)
-    x = keras.layers.Dropout(0.2)(x)
-    network = keras.Model(faces_in, keras.layers.Dense(3, name="logits")(x), name="small")
-    architecture = tmp_path / "network.json"
-    architecture.write_text(network.to_json())
-    return {"architecture": architecture, "faces": faces, "kept": kept, "training": training}
+def inputs(training_inputs) -> dict[str, Path]:
+    return training_inputs
 
 
 def run(inputs, folder: Path, settings: TrainSettings = SETTINGS, **options):
@@ -130,6 +116,9 @@ def run_until_killed(inputs, folder: Path, settings: TrainSettings = SETTINGS) -
         {"ema": 0.9},
         {"schedule": "plateau", "warmup_epochs": 0},
         {"mix": MixSettings(method="cutmix", alpha=1.0), "draw_labels": True},
+        {"sam": 0.05},
+        {"sizes": [SizeSettings(until=0.5, size=4)]},
+        {"sizes": [SizeSettings(until=0.75, size=4)], "ema": 0.9},
     ],
     ids=lambda change: " ".join(change),
 )
@@ -263,6 +252,13 @@ def test_a_checkpoint_of_another_recipe_is_not_used(inputs, tmp_path):
 def test_checkpoints_are_gone_when_the_training_is_done(inputs, tmp_path):
     run(inputs, tmp_path)
     assert not (tmp_path / "checkpoints").exists()
+
+
+def test_a_class_without_a_training_face_is_named(inputs, tmp_path):
+    table = pd.read_parquet(inputs["training"] / "training.parquet")
+    table[table["label"] != 1].to_parquet(inputs["training"] / "training.parquet")
+    with pytest.raises(InputError, match=r"training\.parquet has no face of class happy, which"):
+        run(inputs, tmp_path)
 
 
 def test_a_loss_that_is_no_number_stops_and_keeps_the_last_result(inputs, tmp_path):

@@ -1,0 +1,127 @@
+"""What the study consists of: `study.yaml`, and what DVC is given for each of its experiments."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import Field, ValidationError
+
+from components.errors import InputError
+from components.settings import Section, overlay
+
+Values = dict[str, Any]
+
+
+class Scratch(Section):
+    design: Values
+    train: Values
+
+
+class Network(Section):
+    design: Values
+    train: Values
+    from_scratch: Scratch | None = None
+
+
+class Budget(Section):
+    params: Values
+    design: Values
+    train: Values
+
+
+class Gain(Section):
+    points: float
+    over: str
+
+
+class Experiment(Section):
+    work: str
+    title: str
+    members: list[str]
+    params: Values = Field(default_factory=dict)
+    target: Literal["ensemble", "baseline"] = "ensemble"
+    claim: float | None = None
+    gain: Gain | None = None
+    note: str | None = None
+
+
+class Study(Section):
+    """All of `study.yaml`."""
+
+    budgets: dict[str, Budget]
+    networks: dict[str, Network]
+    experiments: dict[str, Experiment]
+
+
+def load(path: Path) -> Study:
+    """Reads and checks `study.yaml`.
+
+    Raises:
+        InputError: One sentence that names the file and what is wrong with it.
+    """
+    try:
+        study = Study.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise InputError(f"{path}: {where}: {first['msg']}.") from None
+    for name, experiment in study.experiments.items():
+        for member in experiment.members:
+            if member not in study.networks:
+                raise InputError(f"{path}: {name} names {member!r}, which networks does not have.")
+        if experiment.gain and experiment.gain.over not in study.experiments:
+            raise InputError(f"{path}: {name} is compared with {experiment.gain.over!r}, unknown.")
+    return study
+
+
+def compose(
+    params: Values,
+    study: Study,
+    experiment: Experiment,
+    budget: Budget,
+    there: Callable[[str], bool],
+) -> Values:
+    """Returns the params.yaml of an experiment.
+
+    Every network is designed, the searched one only where it is trained, so that experiments
+    share that stage.
+
+    Args:
+        params: params.yaml as it is.
+        study: All of the study.
+        experiment: One of its entries.
+        budget: One of its budgets.
+        there: Whether a weights file is there.
+    """
+    designs, recipes = {}, {}
+    for name, network in study.networks.items():
+        design, recipe = network.design, network.train
+        if design.get("weights") and not there(design["weights"]):
+            design = overlay(design, network.from_scratch.design) | {"weights": None}
+            recipe = overlay(recipe, network.from_scratch.train)
+        if name in experiment.members or name != "searched":
+            designs[name] = overlay(design, budget.design)
+        if name in experiment.members:
+            recipes[name] = overlay(recipe, budget.train)
+    mixed = overlay(overlay(params, budget.params), experiment.params)
+    members = {"ensemble": {"members": experiment.members}}
+    mixed = overlay(mixed, members | {"baseline": {"member": experiment.members[0]}})
+    return mixed | {"design": designs, "train": mixed["train"] | {"members": recipes}}
+
+
+def pipeline(text: str, searched: bool) -> str:
+    """Returns dvc.yaml as experiments need it.
+
+    DVC's run cache passes persistent outs over, and they are persistent for the sake of the
+    working tree alone. Where no member is the searched one, nothing is searched for.
+    """
+    plan = yaml.safe_load(text)
+    for stage in plan["stages"].values():
+        for kind in ("outs", "metrics"):
+            for out in stage.get(kind, []):
+                (options,) = out.values()
+                del options["persist"]
+    if not searched:
+        plan["stages"]["design"]["deps"].remove("artifacts/search")
+    return yaml.safe_dump(plan, sort_keys=False)
