@@ -1,3 +1,4 @@
+import cv2
 import numpy as np
 import pandas as pd
 import pytest
@@ -35,9 +36,9 @@ def test_every_face_is_in_one_slice_of_a_kind(images):
 
 def test_a_blurred_face_is_less_sharp_whatever_its_contrast():
     sharp = np.random.default_rng(0).integers(0, 256, (1, 48, 48), np.uint8)
-    blurred = sum(np.roll(sharp.astype(float), move, axis) for move in range(3) for axis in (1, 2))
+    blurred = cv2.GaussianBlur(sharp[0], (5, 5), 0).astype(float)
     loud = (blurred - blurred.min()) / np.ptp(blurred) * 255
-    measured = measures(np.concatenate([sharp, loud.astype(np.uint8)]))["sharpness"]
+    measured = measures(np.stack([sharp[0], loud.astype(np.uint8)]))["sharpness"]
     assert measured[1] < measured[0] - 1
 
 
