@@ -147,7 +147,7 @@ async def video(request: Request, options: Annotated[VideoOptions, Query()]) -> 
     recogniser = _recogniser(request)
     folder = tempfile.TemporaryDirectory(prefix="mien-")
     try:
-        opened = await _open_video(request, Path(folder.name))
+        opened = await _open_video(request, options, Path(folder.name))
     except BaseException:
         folder.cleanup()
         raise
@@ -178,7 +178,7 @@ async def annotated_video(
     recogniser = _recogniser(request)
     folder = tempfile.TemporaryDirectory(prefix="mien-")
     try:
-        opened = await _open_video(request, Path(folder.name))
+        opened = await _open_video(request, options, Path(folder.name))
         out = Path(folder.name) / "annotated.mp4"
         recording = Recording(out, min(options.fps, opened.fps or options.fps))
         async for frame, pixels in follow(opened, recogniser, options):
@@ -258,9 +258,10 @@ class Admission:
             self._present -= 1
 
 
-async def _open_video(request: Request, folder: Path) -> Video:
+async def _open_video(request: Request, options: VideoOptions, folder: Path) -> Video:
     """Receives the request's video into a folder and opens it."""
     recogniser = _recogniser(request)
+    recogniser.detector(options)  # while a problem can still be answered
     path = folder / "video"
     await read_video(request, recogniser.limits, path)
     return await recogniser.in_pool(Video, path, recogniser.limits.max_pixels)

@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 
 from serving.answers import Face, Heat, PictureFace, TrackedFace
+from serving.problems import ProblemError
 
 _CERTAIN, _UNCERTAIN, _INK = (80, 200, 80), (160, 160, 160), (0, 0, 0)
 _GLOW = 0.65  # opacity of a heat map's peak
@@ -52,13 +53,18 @@ class Recording:
         self._writer: cv2.VideoWriter | None = None
 
     def add(self, pixels: np.ndarray, faces: Sequence[Face]) -> None:
-        """Annotates and appends a frame, (H, W, 3) uint8 BGR, of the size of the first one."""
+        """Annotates and appends a frame, (H, W, 3) uint8 BGR, of the size of the first one.
+
+        Raises:
+            ProblemError: If there is no MP4 of that size, such as one pixel.
+        """
         if self._writer is None:
             code = cv2.VideoWriter.fourcc(*"mp4v")
             size = pixels.shape[1], pixels.shape[0]
             self._writer = cv2.VideoWriter(str(self._path), cv2.CAP_FFMPEG, code, self._fps, size)
             if not self._writer.isOpened():
-                raise OSError(f"{self._path} cannot be written as a video")
+                detail = f"frames of {size[0]} × {size[1]} pixels do not make an MP4."
+                raise ProblemError("unreadable-video", detail)
         self._writer.write(annotate(pixels, faces))
 
     def close(self) -> None:

@@ -126,12 +126,21 @@ class Recogniser:
             seconds={stage: round(spent, 4) for stage, spent in seconds.items()},
         )
 
-    def look(self, pixels: np.ndarray, options: Options) -> Look:
-        """Finds and cuts out the faces of one picture, (H, W, 3) uint8 BGR."""
+    def detector(self, options: Options) -> str:
+        """Returns the name of the detector that is asked for.
+
+        Raises:
+            ProblemError: If it was not packaged.
+        """
         name = next(iter(self.detectors)) if options.detector == "auto" else options.detector
         if name not in self.detectors:
             detail = f"detector: {name} was not packaged; there is {', '.join(self.detectors)}."
             raise ProblemError("invalid-option", detail)
+        return name
+
+    def look(self, pixels: np.ndarray, options: Options) -> Look:
+        """Finds and cuts out the faces of one picture, (H, W, 3) uint8 BGR."""
+        name = self.detector(options)
         started = time.perf_counter()
         faces = find(
             self.detectors[name], pixels, options.min_face, options.max_faces, options.turned
