@@ -96,7 +96,11 @@ def fit_head(
                 on_epoch_end=lambda epoch, figures: on_epoch(epoch + 1, figures)
             ),
             keras.callbacks.ModelCheckpoint(
-                best, monitor="val_accuracy", save_best_only=True, save_weights_only=True
+                best,
+                monitor="val_accuracy",
+                mode="max",
+                save_best_only=True,
+                save_weights_only=True,
             ),
         ],
     )

@@ -124,18 +124,17 @@ def _fingerprint(
     settings: TrainSettings, architecture: Path, weights: Path | None, *inputs: Path
 ) -> str:
     """Names what a checkpoint belongs to: recipe, network, its weights at first, and data."""
-    digest = hashlib.blake2b(settings.model_dump_json().encode(), digest_size=8)
-    digest.update(architecture.read_bytes())
+    files = [architecture]
     if weights is not None and weights.is_file():  # if it is not, loading says so
-        digest.update(weights.read_bytes())
+        files.append(weights)
     if settings.distil is not None:
-        for file in sorted(Path(settings.distil.teacher).glob("*.json")):  # has the graph's hash
-            digest.update(file.read_bytes())
+        files += sorted(Path(settings.distil.teacher).glob("*.json"))  # has the graph's hash
     for folder in inputs:
-        for table in sorted(folder.glob("*.parquet")):
-            digest.update(table.read_bytes())
-        for array in sorted(folder.glob("*.npy")):  # too large to read again just for this
-            digest.update(f"{array.stat().st_size} {array.stat().st_mtime_ns}".encode())
+        files += sorted([*folder.glob("*.parquet"), *folder.glob("*.npy")])
+    digest = hashlib.blake2b(settings.model_dump_json().encode(), digest_size=8)
+    for path in files:  # dates do not say: DVC makes anew what it takes from its cache
+        with path.open("rb") as file:
+            digest.update(hashlib.file_digest(file, "blake2b").digest())
     return digest.hexdigest()
 
 

@@ -14,6 +14,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import yaml
@@ -152,26 +153,33 @@ def run(study: Study, budget: str, chosen: list[str], root: Path) -> int:
     params = yaml.safe_load((root / "params.yaml").read_text(encoding="utf-8"))
     stages = (root / "dvc.yaml").read_text(encoding="utf-8")
     md5 = yaml.safe_load((root / "data.dvc").read_text(encoding="utf-8"))["outs"][0]["md5"]
-    rows, failed = {}, []
+    drawn = (root / DRAWN).exists()
+    rows, planned, failed = {}, {}, []
 
     def there(file: str) -> bool:
         return (root / file).is_file()
 
     for name, experiment in study.experiments.items():
         composed = compose(params, study, experiment, study.budgets[budget], there)
-        files = {
+        planned[name] = {
             "params.yaml": yaml.safe_dump(composed, sort_keys=False),
             "dvc.yaml": pipeline(stages, "searched" in experiment.members),
         }
-        full_name = f"{budget}-{name}"
-        metrics = workplace.results(full_name, files)
-        if metrics is None and name in chosen:
-            print(f"\n== {full_name}: {experiment.title}", flush=True)
-            workplace.experiment(full_name, files, experiment.target)
-            metrics = workplace.results(full_name, files)
-            failed += [name] if metrics is None else []
-        rows[name] = Row(experiment, composed, metrics and metrics[experiment.target])
-        write_text(root / PAGE, page(rows, budget, md5, drawn=(root / DRAWN).exists()))
+        known = workplace.results(f"{budget}-{name}", planned[name])
+        rows[name] = Row(experiment, composed, known and known[experiment.target])
+    write_text(root / PAGE, page(rows, budget, md5, drawn=drawn))
+    for name in chosen:
+        row = rows[name]
+        if row.metrics is not None:
+            continue
+        print(f"\n== {budget}-{name}: {row.experiment.title}", flush=True)
+        workplace.experiment(f"{budget}-{name}", planned[name], row.experiment.target)
+        metrics = workplace.results(f"{budget}-{name}", planned[name])
+        if metrics is None:
+            failed.append(name)
+            continue
+        rows[name] = replace(row, metrics=metrics[row.experiment.target])
+        write_text(root / PAGE, page(rows, budget, md5, drawn=drawn))
     if failed:
         print(f"mien study: {', '.join(failed)} failed, see above.", file=sys.stderr)
     return len(failed)

@@ -24,7 +24,10 @@ CLASSES = ("angry", "happy", "neutral")
 SCORES = {
     f"{split}.{name}": 0.5
     for split in ("test", "test_leak_free")
-    for name in ("n", "accuracy", "accuracy_low", "accuracy_high", "macro_f1", "nll", "ece")
+    for name in (
+        *("n", "accuracy", "accuracy_low", "accuracy_high", "macro_f1", "nll", "ece"),
+        *("coverage", "risk"),
+    )
 }
 PLAIN = settings.load(PARAMS).train.common.model_copy(
     update={"epochs": 40, "batch_size": 8, "learning_rate": 0.02}
@@ -42,12 +45,13 @@ def packaged(tmp_path_factory) -> Path:
     for step in ("member", "ensemble", "faces"):
         (folder / step).mkdir()
     model.save(folder / "member" / "model.keras")
-    settled = {"weights": {"member": 1.0}, "temperature": 1.0, "flip": False, "rule": "equal"}
+    settled = {"rule": "equal", "weights": {"member": 1.0}, "stacking": None}
+    settled |= {"temperature": 1.0, "flip": False, "abstain_below": 0.4}
     (folder / "ensemble" / "ensemble.json").write_text(json.dumps(settled))
-    rows = pd.DataFrame({"row": np.arange(20)})
+    rows = pd.DataFrame({"row": np.arange(20), "split": "test", "label": np.int8(0)})
     rows.to_parquet(folder / "ensemble" / "predictions.parquet")
     write_images(folder / "faces" / IMAGES, [np.zeros((20, 8, 8), np.uint8)])
-    rows.assign(id="", split="test", label=np.int8(0)).to_parquet(folder / "faces" / TABLE)
+    rows.assign(id="").to_parquet(folder / "faces" / TABLE)
     package(
         {"member": folder / "member"},
         folder / "ensemble",

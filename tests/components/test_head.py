@@ -75,8 +75,13 @@ def test_cached_features_train_the_head_that_a_frozen_body_trains(model, tmp_pat
     for layer in twin.layers[: [layer.name for layer in twin.layers].index("features")]:
         layer.trainable = False
     feed = batches(41, 0)
-    best = {"monitor": "val_accuracy", "save_best_only": True, "save_weights_only": True}
-    checkpoint = keras.callbacks.ModelCheckpoint(tmp_path / "twin.weights.h5", **best)
+    checkpoint = keras.callbacks.ModelCheckpoint(
+        tmp_path / "twin.weights.h5",
+        monitor="val_accuracy",
+        mode="max",
+        save_best_only=True,
+        save_weights_only=True,
+    )
 
     keras.utils.set_random_seed(5)
     fit(model, tmp_path)
