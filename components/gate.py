@@ -9,12 +9,13 @@ import tempfile
 from pathlib import Path
 
 from components.promote import promote as judge
-from components.registry import CHAMPION, Registry, turn
+from components.registry import CHAMPION, Registry
 from components.settings import Params
 from components.tracking import MlflowClient, root, step_run
+from components.turns import turn
 
 OUT = Path("artifacts/promote")
-LOCK = ".promote.lock"
+LOCK, WHAT = ".promote.lock", "promotion or rollback"
 REFUSED = 3  # exit status of a promotion that the gate refused
 
 
@@ -25,7 +26,7 @@ def promote(params: Params) -> int:
         InputError: If there is nothing to judge, something of it is gone, or somebody else is
             judging.
     """
-    with turn(root() / LOCK), step_run("promote", params.model_dump()) as run:
+    with turn(root() / LOCK, WHAT), step_run("promote", params.model_dump()) as run:
         registry = Registry(params.package.name, MlflowClient())
         challenger, champion = registry.challenger(), registry.version(CHAMPION)
         if champion is not None and challenger.version == champion.version:
@@ -49,7 +50,7 @@ def roll_back(params: Params) -> int:
     Raises:
         InputError: If there is none, it is not whole, or somebody else moves aliases.
     """
-    with turn(root() / LOCK), step_run("rollback", params.model_dump()):
+    with turn(root() / LOCK, WHAT), step_run("rollback", params.model_dump()):
         going, coming = Registry(params.package.name, MlflowClient()).roll_back()
     print(f"{coming.name} version {coming.version} is champion again, in place of {going.version}.")
     return 0

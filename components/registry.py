@@ -7,13 +7,10 @@
 | `previous` | the champion before |
 
 A version that becomes champion is tagged with the one that it replaces, so that rolling back
-can be repeated. Whoever changes aliases takes the turn first.
+can be repeated. Whoever changes aliases takes the turn first (components/turns.py).
 """
 
-import fcntl
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,29 +24,9 @@ from components.errors import InputError
 
 CHALLENGER, CHAMPION, PREVIOUS = "challenger", "champion", "previous"
 REPLACED, DECISION, REASONS = "gate.replaced", "gate.decision", "gate.reasons"
+IDENTITY = ("onnx_sha256", "test_sha256")  # tags that no two versions share
+ROLLED_BACK = "rolled back"  # a decision
 JUDGED_BY = ("manifest.json", "predictions.parquet")  # artifacts of the run that packaged
-
-
-@contextmanager
-def turn(lock: Path) -> Iterator[None]:
-    """Lets one process at a time judge and move aliases.
-
-    Args:
-        lock: File to lock; it may stay.
-
-    Raises:
-        InputError: If another process has the turn.
-    """
-    lock.parent.mkdir(parents=True, exist_ok=True)
-    with lock.open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise InputError(
-                f"another promotion or rollback is at work ({lock} is locked); wait until it is "
-                "done and run again."
-            ) from None
-        yield
 
 
 @dataclass(frozen=True)
@@ -88,6 +65,13 @@ class Registry:
                 return self.client.get_model_version(self.name, version.version)
         numbers = ", ".join(sorted((str(version.version) for version in known), key=int)) or "none"
         raise InputError(f"{self.name} has no version {said!r}; the registry has {numbers}.")
+
+    def packaged(self, manifest: dict[str, Any]) -> ModelVersion | None:
+        """Returns the version of a packaged graph that was measured on the same test faces."""
+        for version in self.client.search_model_versions(f"name = '{self.name}'"):
+            if all(version.tags.get(key) == manifest[key] for key in IDENTITY):
+                return version
+        return None
 
     def challenger(self) -> ModelVersion:
         """Returns the version to be judged.
@@ -193,7 +177,7 @@ class Registry:
                 f"{self.name} version {coming.version}, the {PREVIOUS} champion, has lost its "
                 "model; bring it back before you roll back."
             ) from error
-        self.client.set_model_version_tag(self.name, going.version, DECISION, "rolled back")
+        self.client.set_model_version_tag(self.name, going.version, DECISION, ROLLED_BACK)
         self._point(CHAMPION, coming.version)
         self._point(PREVIOUS, coming.tags.get(REPLACED, ""))
         challenger = self.version(CHALLENGER)

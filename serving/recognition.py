@@ -20,6 +20,7 @@ from serving.detection import Faces, find, load
 from serving.heat import evidence, hidden
 from serving.limits import Limits
 from serving.pictures import decode
+from serving.prediction_log import PredictionLog
 from serving.problems import ProblemError
 
 Classify = Callable[[np.ndarray], Awaitable[np.ndarray]]
@@ -54,10 +55,16 @@ class Recogniser:
         manifest: What `read_manifest` says of it.
         classify: Asks the ensemble: (N, h, w, c) uint8 to (N, classes) probabilities.
         limits: What is accepted.
+        log: Where answers are written down, if they are.
     """
 
     def __init__(
-        self, package: Path, manifest: dict[str, Any], classify: Classify, limits: Limits
+        self,
+        package: Path,
+        manifest: dict[str, Any],
+        classify: Classify,
+        limits: Limits,
+        log: PredictionLog | None = None,
     ) -> None:
         cores = len(os.sched_getaffinity(0))
         cv2.setNumThreads(1)  # pictures run side by side instead
@@ -66,6 +73,7 @@ class Recogniser:
         self.limits = limits
         self.detectors = load(package / "detectors", threads=1)
         self._classify = classify
+        self._log = log
         self._shape = tuple(manifest["input"]["shape"])
         # As many pictures at a time as there are cores: more would only need memory.
         self._pool = ThreadPoolExecutor(cores, thread_name_prefix="look")
@@ -108,7 +116,8 @@ class Recogniser:
     async def answer(self, look: Look, options: Options) -> Picture:
         """Asks the ensemble about the faces of a picture."""
         started = time.perf_counter()
-        expressions = await self.crops(look.crops, options.top_k)
+        rows = await self._ask(look.crops, look.faces.scores, look.faces.boxes)
+        expressions = [self._expression(row, options.top_k) for row in rows]
         seconds = look.seconds | {"classify": time.perf_counter() - started}
         for stage, spent in seconds.items():
             monitoring.SECONDS.labels(stage).observe(spent)
@@ -168,10 +177,13 @@ class Recogniser:
         faces = [to_face(decode(file, self.limits.max_pixels), self._shape) for file in files]
         return np.stack(faces)
 
-    async def _ask(self, faces: np.ndarray) -> np.ndarray:
-        if not len(faces):
+    async def _ask(self, crops: np.ndarray, *detected: np.ndarray) -> np.ndarray:
+        if not len(crops):
             return np.empty((0, len(self.manifest["classes"])), np.float32)
-        return await self._classify(faces)
+        answers = await self._classify(crops)
+        if self._log:
+            self._pool.submit(self._log.write, crops, answers, *detected)  # nobody waits for it
+        return answers
 
     async def _heat(self, face: PictureFace, crop: np.ndarray, frame: np.ndarray) -> Heat:
         """Asks about a face with each of its parts hidden."""

@@ -14,7 +14,7 @@ from pathlib import Path
 import bentoml
 from bentoml.models import BentoModel
 
-from serving import access, logs
+from serving import access, logs, prediction_log
 from serving.app import Admission, create_app
 from serving.engine import Batcher, Engine, read_manifest
 from serving.limits import from_environment
@@ -61,6 +61,8 @@ class Mien:
         package = Path(self.model.path)
         engine = Engine(package, THREADS)
         engine.warm_up()
+        manifest = read_manifest(package)
+        log = prediction_log.open_log(prediction_log.from_environment(), manifest)
         app.state.recogniser = Recogniser(
-            package, read_manifest(package), Batcher(engine).probabilities, LIMITS
+            package, manifest, Batcher(engine).probabilities, LIMITS, log
         )

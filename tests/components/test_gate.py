@@ -151,8 +151,8 @@ def test_the_same_package_is_the_same_version(params, register):
 
 def test_of_two_promotions_at_once_the_second_is_told_to_wait(params, register, workplace):
     register("first", skill=2.0)
-    script = "from pathlib import Path; from components.registry import turn; import sys\n"
-    script += f"with turn(Path({gate.LOCK!r})): print('mine', flush=True); sys.stdin.read()"
+    script = "from pathlib import Path; from components.turns import turn; import sys\n"
+    script += f"with turn(Path({gate.LOCK!r}), 'x'): print('mine', flush=True); sys.stdin.read()"
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     with subprocess.Popen(
         [sys.executable, "-c", script],
