@@ -26,7 +26,7 @@ CHALLENGER, CHAMPION, PREVIOUS = "challenger", "champion", "previous"
 REPLACED, DECISION, REASONS = "gate.replaced", "gate.decision", "gate.reasons"
 IDENTITY = ("onnx_sha256", "test_sha256")  # tags that no two versions share
 ROLLED_BACK = "rolled back"  # a decision
-JUDGED_BY = ("manifest.json", "predictions.parquet")  # artifacts of the run that packaged
+FILES = ("manifest.json", "MODEL_CARD.md", "predictions.parquet")  # of the run that packaged
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ class Registry:
         return found
 
     def fetch(self, version: ModelVersion, folder: Path) -> Path:
-        """Copies what a version is judged by, and its graph, into a folder.
+        """Copies what a version is judged and served by into a folder.
 
         Returns:
             The folder.
@@ -98,12 +98,13 @@ class Registry:
         """
         folder.mkdir(parents=True)
         try:
-            for name in JUDGED_BY:
+            for name in FILES:
                 mlflow.artifacts.download_artifacts(
                     run_id=version.run_id, artifact_path=name, dst_path=str(folder)
                 )
             model = mlflow.artifacts.download_artifacts(self.uri(version), dst_path=f"{folder}/m")
             shutil.move(Path(model) / "model.onnx", folder / "ensemble.onnx")
+            shutil.rmtree(f"{folder}/m")
         except (MlflowException, OSError) as error:
             said = " ".join(str(error).split())[:200]
             raise InputError(
@@ -155,35 +156,34 @@ class Registry:
         self._point(PREVIOUS, replaced)
         self._point(CHAMPION, challenger.version)
 
-    def roll_back(self) -> tuple[ModelVersion, ModelVersion]:
-        """Makes the champion's predecessor champion again.
-
-        Returns:
-            The champion that goes, and the one that comes.
+    def previous(self) -> ModelVersion:
+        """Returns the champion before.
 
         Raises:
-            InputError: If there is none to go back to, or it is not whole.
+            InputError: If there is none to go back to.
         """
-        going, coming = self.version(CHAMPION), self.version(PREVIOUS)
-        if going is None or coming is None or going.version == coming.version:
+        champion, found = self.version(CHAMPION), self.version(PREVIOUS)
+        if champion is None or found is None or champion.version == found.version:
             raise InputError(
                 f"{self.name} has no {PREVIOUS} champion to go back to; see `make ui` for its "
                 "versions."
             )
-        try:
-            mlflow.models.get_model_info(self.uri(coming))
-        except (MlflowException, OSError) as error:
-            raise InputError(
-                f"{self.name} version {coming.version}, the {PREVIOUS} champion, has lost its "
-                "model; bring it back before you roll back."
-            ) from error
+        return found
+
+    def roll_back(self) -> ModelVersion:
+        """Makes the champion's predecessor champion again; returns the champion that goes.
+
+        Raises:
+            InputError: If there is none to go back to.
+        """
+        coming, going = self.previous(), self.version(CHAMPION)
         self.client.set_model_version_tag(self.name, going.version, DECISION, ROLLED_BACK)
         self._point(CHAMPION, coming.version)
         self._point(PREVIOUS, coming.tags.get(REPLACED, ""))
         challenger = self.version(CHALLENGER)
         if challenger is not None and challenger.version == going.version:
             self._point(CHALLENGER, "")  # or the next promotion would bring it back
-        return going, coming
+        return going
 
     def _point(self, alias: str, version: str) -> None:
         if version:

@@ -22,6 +22,7 @@ from serving.limits import Limits
 from serving.pictures import decode
 from serving.prediction_log import PredictionLog
 from serving.problems import ProblemError
+from serving.shadow import Shadow
 
 Classify = Callable[[np.ndarray], Awaitable[np.ndarray]]
 
@@ -51,29 +52,34 @@ class Recogniser:
     """Answers pictures.
 
     Args:
-        package: Folder of the packaged ensemble, with the detectors in `detectors/`.
+        package: Folder of the packaged ensemble.
+        detectors: Folder of the detectors' networks.
         manifest: What `read_manifest` says of it.
         classify: Asks the ensemble: (N, h, w, c) uint8 to (N, classes) probabilities.
         limits: What is accepted.
         log: Where answers are written down, if they are.
+        shadow: Whose answers are compared, if there is one.
     """
 
     def __init__(
         self,
         package: Path,
+        detectors: Path,
         manifest: dict[str, Any],
         classify: Classify,
         limits: Limits,
         log: PredictionLog | None = None,
+        shadow: Shadow | None = None,
     ) -> None:
         cores = len(os.sched_getaffinity(0))
         cv2.setNumThreads(1)  # pictures run side by side instead
         self.manifest = manifest
         self.card = (package / "MODEL_CARD.md").read_text(encoding="utf-8")
         self.limits = limits
-        self.detectors = load(package / "detectors", threads=1)
+        self.detectors = load(detectors, threads=1)
         self._classify = classify
         self._log = log
+        self._shadow = shadow
         self._shape = tuple(manifest["input"]["shape"])
         # As many pictures at a time as there are cores: more would only need memory.
         self._pool = ThreadPoolExecutor(cores, thread_name_prefix="look")
@@ -181,6 +187,8 @@ class Recogniser:
         if not len(crops):
             return np.empty((0, len(self.manifest["classes"])), np.float32)
         answers = await self._classify(crops)
+        if self._shadow:
+            self._shadow.compare(crops, answers)
         if self._log:
             self._pool.submit(self._log.write, crops, answers, *detected)  # nobody waits for it
         return answers
@@ -188,7 +196,7 @@ class Recogniser:
     async def _heat(self, face: PictureFace, crop: np.ndarray, frame: np.ndarray) -> Heat:
         """Asks about a face with each of its parts hidden."""
         label = self.manifest["classes"].index(face.label)
-        whole, *parts = await self._ask(np.concatenate([crop[None], hidden(crop)]))
+        whole, *parts = await self._classify(np.concatenate([crop[None], hidden(crop)]))
         grid = evidence(whole, np.stack(parts), label)
         return Heat(frame=_box(frame), grid=grid.round(3).tolist())
 

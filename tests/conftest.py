@@ -148,6 +148,7 @@ def make_package(tmp_path_factory) -> Callable[..., Path]:
         manifest |= {"test_sha256": test, "label_set": "x", "classes": classes}
         manifest |= {"input": {"shape": [8, 8, 1], "dtype": "uint8"}}
         (folder / "manifest.json").write_text(json.dumps(manifest))
+        (folder / "MODEL_CARD.md").write_text("# Model card\n")
         noise = np.random.default_rng(number).normal(size=(400, 3))
         odds = np.exp(0.8 * hard + 0.6 * noise + skill * np.eye(3)[labels])
         answers = pd.DataFrame(odds / odds.sum(axis=1, keepdims=True), columns=classes)

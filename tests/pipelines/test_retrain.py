@@ -35,12 +35,13 @@ if epochs == 99:
 if epochs == 98:
     sys.exit("out of memory")
 from components import metrics, tracking
+from components.registry import FILES
 
 package = Path("artifacts/package")
 shutil.rmtree(package, ignore_errors=True)
 shutil.copytree({packages!r}[epochs], package)
 with tracking.step_run("package", params.model_dump()) as run:
-    run.artifacts(package / "manifest.json", package / "predictions.parquet")
+    run.artifacts(*(package / file for file in FILES))
     run.register(package)
 metrics.write(Path("metrics/ensemble.json"), {{"test.accuracy": epochs / 100}})
 Path("plots").mkdir(exist_ok=True)
