@@ -17,8 +17,9 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PYTHONPATH := $(CURDIR)
 export BENTOML_DO_NOT_TRACK := true
 export MLFLOW_DISABLE_TELEMETRY := true
+export MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR := false
 
-.PHONY: help setup data weights repro search study test lint detector serve promote rollback ui plots lock clean clean-data
+.PHONY: help setup data weights repro search study test lint detector serve retrain promote rollback ui plots lock clean clean-data
 
 help: ## List the verbs
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -61,9 +62,12 @@ lint: $(READY) ## Check style
 detector: $(READY) ## Fetch YuNet, the better face detector (0.2 MB, from the OpenCV Zoo)
 	@python -m pipelines.yunet
 
-serve: $(READY) ## Serve the packaged ensemble on http://localhost:3000 (PORT=...)
+serve: $(READY) ## Serve the champion, or else what was packaged, on http://localhost:3000 (PORT=...)
 	@tag=$$(python -m pipelines.bento)
-	bentoml serve $$tag --port $(PORT)
+	MIEN_CHAMPION="$${MIEN_CHAMPION-$(CURDIR)/artifacts/champion}" bentoml serve $$tag --port $(PORT)
+
+retrain: $(READY) ## Run, report, judge, build the Bento (ARGS=--push: and push; see the module)
+	@python -m pipelines.retrain --because "$${BECAUSE:-by hand}" $(ARGS)
 
 promote: $(READY) ## Judge the model that was packaged last; make it champion if it passes
 	@python -m components promote

@@ -5,16 +5,20 @@ are no steps of `dvc.yaml`: what they do depends on the registry, which DVC does
 """
 
 import json
+import shutil
 import tempfile
 from pathlib import Path
 
+from components.outputs import replacing
 from components.promote import promote as judge
-from components.registry import CHAMPION, Registry, turn
+from components.registry import CHAMPION, Registry
 from components.settings import Params
 from components.tracking import MlflowClient, root, step_run
+from components.turns import turn
 
 OUT = Path("artifacts/promote")
-LOCK = ".promote.lock"
+SERVED_FROM = Path("artifacts/champion")  # a service that runs follows what lies there
+LOCK, WHAT = ".promote.lock", "promotion or rollback"
 REFUSED = 3  # exit status of a promotion that the gate refused
 
 
@@ -25,18 +29,24 @@ def promote(params: Params) -> int:
         InputError: If there is nothing to judge, something of it is gone, or somebody else is
             judging.
     """
-    with turn(root() / LOCK), step_run("promote", params.model_dump()) as run:
+    with (
+        turn(root() / LOCK, WHAT),
+        step_run("promote", params.model_dump()) as run,
+        tempfile.TemporaryDirectory() as temporary,
+    ):
         registry = Registry(params.package.name, MlflowClient())
         challenger, champion = registry.challenger(), registry.version(CHAMPION)
+        own = registry.fetch(challenger, Path(temporary, "challenger"))
         if champion is not None and challenger.version == champion.version:
+            serve(own)
             print(f"{registry.name} version {champion.version} is champion already.")
             return 0
-        with tempfile.TemporaryDirectory() as temporary:
-            own = registry.fetch(challenger, Path(temporary, "challenger"))
-            other = champion and registry.fetch(champion, Path(temporary, "champion"))
-            results = judge(own, other, OUT, params.promote)
+        other = champion and registry.fetch(champion, Path(temporary, "champion"))
+        results = judge(own, other, OUT, params.promote)
         decision = json.loads((OUT / "decision.json").read_text(encoding="utf-8"))
         registry.settle(challenger, champion, decision)
+        if decision["promoted"]:
+            serve(own)
         run.metrics(results)
         run.artifacts(*OUT.iterdir())
     print((OUT / "DECISION.md").read_text(encoding="utf-8"))
@@ -49,7 +59,24 @@ def roll_back(params: Params) -> int:
     Raises:
         InputError: If there is none, it is not whole, or somebody else moves aliases.
     """
-    with turn(root() / LOCK), step_run("rollback", params.model_dump()):
-        going, coming = Registry(params.package.name, MlflowClient()).roll_back()
-    print(f"{coming.name} version {coming.version} is champion again, in place of {going.version}.")
+    with (
+        turn(root() / LOCK, WHAT),
+        step_run("rollback", params.model_dump()),
+        tempfile.TemporaryDirectory() as temporary,
+    ):
+        registry = Registry(params.package.name, MlflowClient())
+        previous = registry.previous()
+        own = registry.fetch(previous, Path(temporary, "previous"))
+        going = registry.roll_back()
+        serve(own)
+    print(
+        f"{registry.name} version {previous.version} is champion again, in place of "
+        f"{going.version}."
+    )
     return 0
+
+
+def serve(package: Path) -> None:
+    """Puts a champion where the service looks for it."""
+    with replacing(SERVED_FROM) as folder:
+        shutil.copytree(package, folder, dirs_exist_ok=True)

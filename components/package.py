@@ -18,6 +18,7 @@ from keras import layers, ops
 from components.card import model_card
 from components.data.faces import FaceSet
 from components.errors import InputError
+from components.measures import embed, measures
 from components.metrics import SMALLEST
 from components.outputs import replacing
 from components.predictions import FILE, digest_of_test
@@ -25,6 +26,7 @@ from components.recipe import predict
 from components.settings import PackageSettings
 
 PARITY_FACES = 256
+REFERENCE = "reference.parquet"
 
 
 def package(
@@ -46,7 +48,8 @@ def package(
         ensemble: Folder that `ensemble` wrote.
         faces: Face set written by `ingest`.
         scores: Metrics that `ensemble` returned, for manifest and model card.
-        out: Folder to write `ensemble.onnx`, `manifest.json` and `MODEL_CARD.md` to.
+        out: Folder to write `ensemble.onnx`, `manifest.json`, `MODEL_CARD.md` and
+            `reference.parquet` (what drift is measured against) to.
         settings: Name and tolerance.
         label_set: Name of the label set.
         classes: Names of the classes, in label order.
@@ -67,7 +70,7 @@ def package(
     }
     how = {key: fitted[key] for key in ("weights", "stacking", "temperature", "flip")}
     model = join(networks, face_set.shape, **how)
-    table = pd.read_parquet(ensemble / FILE, columns=["row", "split", "label"])
+    table = pd.read_parquet(ensemble / FILE)
     rows = table["row"].to_numpy()[:PARITY_FACES]
     examples = face_set.images[rows].reshape(-1, *face_set.shape)
 
@@ -101,12 +104,33 @@ def package(
         text = json.dumps(manifest, indent=1) + "\n"
         (folder / "manifest.json").write_text(text, encoding="utf-8")
         (folder / "MODEL_CARD.md").write_text(model_card(manifest), encoding="utf-8")
+        known = reference(table, face_set.images, classes).assign(model_version=digest[:12])
+        known.to_parquet(folder / REFERENCE, index=False)
         size = graph.stat().st_size
     return {
         "megabytes": round(size / 1e6, 1),
         "parameters": float(model.count_params()),
         "parity": parity,
     }
+
+
+def reference(table: pd.DataFrame, images: np.ndarray, classes: tuple[str, ...]) -> pd.DataFrame:
+    """Describes faces that the ensemble did not learn from as the prediction log does its own.
+
+    Args:
+        table: As `ensemble` writes it: `row`, and a probability a class.
+        images: All faces, (N, H, W) or (N, H, W, 3) uint8; `row` points into them.
+        classes: Names of the classes, in label order.
+
+    Returns:
+        A row a face: `label` (the answer), `confidence`, `brightness`, `contrast`, `sharpness`,
+        `embedding` (a list of floats).
+    """
+    answers = table[list(classes)].to_numpy(np.float64)
+    faces = [images[row] for row in table["row"]]
+    known = pd.DataFrame({"label": [classes[code] for code in answers.argmax(axis=1)]})
+    known = known.assign(confidence=answers.max(axis=1), **measures(faces))
+    return known.assign(embedding=list(embed(faces)))
 
 
 def join(

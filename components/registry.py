@@ -7,13 +7,10 @@
 | `previous` | the champion before |
 
 A version that becomes champion is tagged with the one that it replaces, so that rolling back
-can be repeated. Whoever changes aliases takes the turn first.
+can be repeated. Whoever changes aliases takes the turn first (components/turns.py).
 """
 
-import fcntl
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,29 +24,9 @@ from components.errors import InputError
 
 CHALLENGER, CHAMPION, PREVIOUS = "challenger", "champion", "previous"
 REPLACED, DECISION, REASONS = "gate.replaced", "gate.decision", "gate.reasons"
-JUDGED_BY = ("manifest.json", "predictions.parquet")  # artifacts of the run that packaged
-
-
-@contextmanager
-def turn(lock: Path) -> Iterator[None]:
-    """Lets one process at a time judge and move aliases.
-
-    Args:
-        lock: File to lock; it may stay.
-
-    Raises:
-        InputError: If another process has the turn.
-    """
-    lock.parent.mkdir(parents=True, exist_ok=True)
-    with lock.open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise InputError(
-                f"another promotion or rollback is at work ({lock} is locked); wait until it is "
-                "done and run again."
-            ) from None
-        yield
+IDENTITY = ("onnx_sha256", "test_sha256")  # tags that no two versions share
+ROLLED_BACK = "rolled back"  # a decision
+FILES = ("manifest.json", "MODEL_CARD.md", "predictions.parquet")  # of the run that packaged
 
 
 @dataclass(frozen=True)
@@ -89,6 +66,13 @@ class Registry:
         numbers = ", ".join(sorted((str(version.version) for version in known), key=int)) or "none"
         raise InputError(f"{self.name} has no version {said!r}; the registry has {numbers}.")
 
+    def packaged(self, manifest: dict[str, Any]) -> ModelVersion | None:
+        """Returns the version of a packaged graph that was measured on the same test faces."""
+        for version in self.client.search_model_versions(f"name = '{self.name}'"):
+            if all(version.tags.get(key) == manifest[key] for key in IDENTITY):
+                return version
+        return None
+
     def challenger(self) -> ModelVersion:
         """Returns the version to be judged.
 
@@ -104,7 +88,7 @@ class Registry:
         return found
 
     def fetch(self, version: ModelVersion, folder: Path) -> Path:
-        """Copies what a version is judged by, and its graph, into a folder.
+        """Copies what a version is judged and served by into a folder.
 
         Returns:
             The folder.
@@ -114,12 +98,13 @@ class Registry:
         """
         folder.mkdir(parents=True)
         try:
-            for name in JUDGED_BY:
+            for name in FILES:
                 mlflow.artifacts.download_artifacts(
                     run_id=version.run_id, artifact_path=name, dst_path=str(folder)
                 )
             model = mlflow.artifacts.download_artifacts(self.uri(version), dst_path=f"{folder}/m")
             shutil.move(Path(model) / "model.onnx", folder / "ensemble.onnx")
+            shutil.rmtree(f"{folder}/m")
         except (MlflowException, OSError) as error:
             said = " ".join(str(error).split())[:200]
             raise InputError(
@@ -171,35 +156,34 @@ class Registry:
         self._point(PREVIOUS, replaced)
         self._point(CHAMPION, challenger.version)
 
-    def roll_back(self) -> tuple[ModelVersion, ModelVersion]:
-        """Makes the champion's predecessor champion again.
-
-        Returns:
-            The champion that goes, and the one that comes.
+    def previous(self) -> ModelVersion:
+        """Returns the champion before.
 
         Raises:
-            InputError: If there is none to go back to, or it is not whole.
+            InputError: If there is none to go back to.
         """
-        going, coming = self.version(CHAMPION), self.version(PREVIOUS)
-        if going is None or coming is None or going.version == coming.version:
+        champion, found = self.version(CHAMPION), self.version(PREVIOUS)
+        if champion is None or found is None or champion.version == found.version:
             raise InputError(
                 f"{self.name} has no {PREVIOUS} champion to go back to; see `make ui` for its "
                 "versions."
             )
-        try:
-            mlflow.models.get_model_info(self.uri(coming))
-        except (MlflowException, OSError) as error:
-            raise InputError(
-                f"{self.name} version {coming.version}, the {PREVIOUS} champion, has lost its "
-                "model; bring it back before you roll back."
-            ) from error
-        self.client.set_model_version_tag(self.name, going.version, DECISION, "rolled back")
+        return found
+
+    def roll_back(self) -> ModelVersion:
+        """Makes the champion's predecessor champion again; returns the champion that goes.
+
+        Raises:
+            InputError: If there is none to go back to.
+        """
+        coming, going = self.previous(), self.version(CHAMPION)
+        self.client.set_model_version_tag(self.name, going.version, DECISION, ROLLED_BACK)
         self._point(CHAMPION, coming.version)
         self._point(PREVIOUS, coming.tags.get(REPLACED, ""))
         challenger = self.version(CHALLENGER)
         if challenger is not None and challenger.version == going.version:
             self._point(CHALLENGER, "")  # or the next promotion would bring it back
-        return going, coming
+        return going
 
     def _point(self, alias: str, version: str) -> None:
         if version:

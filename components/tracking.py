@@ -20,7 +20,7 @@ import yaml
 from mlflow.entities import Metric, Param, RunStatus
 from mlflow.tracking import MlflowClient
 
-from components.registry import Registry
+from components.registry import IDENTITY, Registry
 
 if TYPE_CHECKING:
     from components.tuner import Trial
@@ -170,14 +170,13 @@ class StepRun:
         manifest = json.loads((package / "manifest.json").read_text(encoding="utf-8"))
         client = MlflowClient()
         registry = Registry(manifest["name"], client)
-        own = ("onnx_sha256", "test_sha256")
-        for version in client.search_model_versions(f"name = '{manifest['name']}'"):
-            if all(version.tags.get(key) == manifest[key] for key in own):
-                # Made again, perhaps by a commit of what was not committed the first time.
-                made = (manifest["name"], version.version)
-                client.set_model_version_tag(*made, "git_revision", git_revision())
-                registry.challenge(version.version)
-                return
+        known = registry.packaged(manifest)
+        if known is not None:
+            # Made again, perhaps by a commit of what was not committed the first time.
+            made = (manifest["name"], known.version)
+            client.set_model_version_tag(*made, "git_revision", git_revision())
+            registry.challenge(known.version)
+            return
         faces = np.zeros((1, *manifest["input"]["shape"]), np.uint8)
         answer = np.zeros((1, len(manifest["classes"])), np.float32)
         logged = mlflow.onnx.log_model(
@@ -188,7 +187,7 @@ class StepRun:
             pip_requirements=["onnxruntime", "numpy"],  # to infer them takes 19 s
             save_as_external_data=False,  # one file, as it is served
         )
-        shown = (*own, "data_md5", "label_set", "version")
+        shown = (*IDENTITY, "data_md5", "label_set", "version")
         tags = {key: manifest[key] for key in shown} | {"git_revision": git_revision()}
         made = mlflow.register_model(logged.model_uri, manifest["name"], tags=tags)
         registry.challenge(made.version)

@@ -19,7 +19,8 @@ from serving.engine import read_manifest
 
 PACKAGE = Path("artifacts/package")
 ROOT = Path(__file__).parent.parent
-SOURCES = ["serving/*", "components/__init__.py", "components/preprocess.py"]
+SOURCES = ["serving/*", "components/__init__.py", "components/measures.py"]
+SOURCES += ["components/preprocess.py"]
 REQUIREMENTS = "requirements/serve.txt"
 
 

@@ -1,8 +1,8 @@
 """What the endpoint takes and gives, with examples; FastAPI makes the OpenAPI document of it."""
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 _PROBABILITIES = {"angry": 0.01, "disgust": 0.0, "fear": 0.02, "happy": 0.9, "sad": 0.01}
 _FACE = {
@@ -60,6 +60,22 @@ class Options(CropOptions):
     )
 
 
+class PictureOptions(Options):
+    """How a picture is searched, and what else is told of its faces."""
+
+    heat: bool = Field(
+        False,
+        description="Tell where the ensemble looked, too; takes as long as 64 further faces a "
+        "face, and needs `align=none`",
+    )
+
+    @model_validator(mode="after")
+    def _upright(self) -> Self:
+        if self.heat and self.align != "none":
+            raise ValueError("heat needs align=none, so that its grid fits the picture")
+        return self
+
+
 class VideoOptions(Options):
     """How a video is sampled and searched."""
 
@@ -98,6 +114,22 @@ class Face(Expression):
     detection_score: float = Field(description="From 0 to 1; of the detector, not calibrated")
 
 
+class Heat(BaseModel):
+    """Where the ensemble looked: what its answer loses when a part of the face is hidden."""
+
+    frame: Box = Field(description="The square of the picture that the ensemble saw")
+    grid: list[list[float]] = Field(
+        description="Rows from the top: how much the part speaks for the label, as the bits of "
+        "its log odds that are lost when it is painted over; negative where it speaks against it"
+    )
+
+
+class PictureFace(Face):
+    """A face of a picture."""
+
+    heat: Heat | None = Field(None, description="Only if it was asked for")
+
+
 class Model(BaseModel):
     """Which model answered."""
 
@@ -125,7 +157,7 @@ class CropsAnswer(Model):
 class Picture(BaseModel):
     """The faces of one picture, the largest first."""
 
-    faces: list[Face]
+    faces: list[PictureFace]
     width: int = Field(description="Of the upright picture")
     height: int
     detector: str = Field(description="The one that was used")

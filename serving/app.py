@@ -8,13 +8,14 @@ from typing import Annotated, Any
 
 import cv2
 from fastapi import APIRouter, FastAPI, Query, Request, Response
-from fastapi.responses import StreamingResponse
+from fastapi.responses import FileResponse, StreamingResponse
+from starlette.background import BackgroundTask
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from serving import answers, website
-from serving.answers import CropOptions, Options, ProblemDetail, VideoOptions
+from serving.answers import CropOptions, PictureOptions, ProblemDetail, VideoOptions
 from serving.bodies import media_type, read_array, read_body, read_pictures, read_video
-from serving.drawing import annotate
+from serving.drawing import Recording, annotate
 from serving.problems import KINDS, ProblemError, install
 from serving.recognition import Recogniser
 from serving.video import Video, follow
@@ -60,7 +61,9 @@ router = APIRouter()
 
 
 @router.post("/faces", tags=["pictures"], openapi_extra=_ONE)
-async def faces(request: Request, options: Annotated[Options, Query()]) -> answers.PictureAnswer:
+async def faces(
+    request: Request, options: Annotated[PictureOptions, Query()]
+) -> answers.PictureAnswer:
     """Finds the faces of one picture and reads their expressions."""
     recogniser = _recogniser(request)
     (file,) = await read_pictures(request, recogniser.limits, 1)
@@ -75,17 +78,19 @@ async def faces(request: Request, options: Annotated[Options, Query()]) -> answe
     response_class=Response,
     responses={200: {"content": {"image/png": {"schema": _FILE}}}},
 )
-async def annotated(request: Request, options: Annotated[Options, Query()]) -> Response:
-    """Answers the picture as a PNG with a box and a label around each face."""
+async def annotated(request: Request, options: Annotated[PictureOptions, Query()]) -> Response:
+    """Answers the picture as a PNG with a box, a label and, if asked, a heat map on each face."""
     recogniser = _recogniser(request)
     (file,) = await read_pictures(request, recogniser.limits, 1)
     answer, pixels = await recogniser.picture(file, options)
-    png = await recogniser.in_pool(lambda: cv2.imencode(".png", annotate(pixels, answer))[1])
+    png = await recogniser.in_pool(lambda: cv2.imencode(".png", annotate(pixels, answer.faces))[1])
     return Response(png.tobytes(), media_type="image/png")
 
 
 @router.post("/faces/batch", tags=["pictures"], openapi_extra=_MANY)
-async def batch(request: Request, options: Annotated[Options, Query()]) -> answers.PicturesAnswer:
+async def batch(
+    request: Request, options: Annotated[PictureOptions, Query()]
+) -> answers.PicturesAnswer:
     """Answers many pictures; one that cannot be read does not spoil the others."""
     recogniser = _recogniser(request)
     files = await read_pictures(request, recogniser.limits, recogniser.limits.max_pictures)
@@ -142,9 +147,7 @@ async def video(request: Request, options: Annotated[VideoOptions, Query()]) -> 
     recogniser = _recogniser(request)
     folder = tempfile.TemporaryDirectory(prefix="mien-")
     try:
-        path = Path(folder.name) / "video"
-        await read_video(request, recogniser.limits, path)
-        opened = await recogniser.in_pool(Video, path, recogniser.limits.max_pixels)
+        opened = await _open_video(request, options, Path(folder.name))
     except BaseException:
         folder.cleanup()
         raise
@@ -152,13 +155,43 @@ async def video(request: Request, options: Annotated[VideoOptions, Query()]) -> 
     async def answer() -> AsyncIterator[str]:
         frames = 0
         with folder:
-            async for frame in follow(opened, recogniser, options):
+            async for frame, _ in follow(opened, recogniser, options):
                 frames += 1
                 yield frame.model_dump_json() + "\n"
         end = answers.VideoEnd(frames=frames, complete=opened.complete, **_lineage(recogniser))
         yield end.model_dump_json() + "\n"
 
     return StreamingResponse(answer(), media_type="application/x-ndjson")
+
+
+@router.post(
+    "/video/annotated",
+    tags=["video"],
+    openapi_extra=_VIDEO,
+    response_class=FileResponse,
+    responses={200: {"content": {"video/mp4": {"schema": _FILE}}}},
+)
+async def annotated_video(
+    request: Request, options: Annotated[VideoOptions, Query()]
+) -> FileResponse:
+    """Answers the sampled frames as an MP4 with boxes, labels and tracks, when all are done."""
+    recogniser = _recogniser(request)
+    folder = tempfile.TemporaryDirectory(prefix="mien-")
+    try:
+        opened = await _open_video(request, options, Path(folder.name))
+        out = Path(folder.name) / "annotated.mp4"
+        recording = Recording(out, min(options.fps, opened.fps or options.fps))
+        async for frame, pixels in follow(opened, recogniser, options):
+            if await request.is_disconnected():
+                break
+            await recogniser.in_pool(recording.add, pixels, frame.faces)
+        recording.close()
+        if not out.exists():
+            raise ProblemError("unreadable-video", "no frame of the video can be decoded.")
+    except BaseException:
+        folder.cleanup()
+        raise
+    return FileResponse(out, media_type="video/mp4", background=BackgroundTask(folder.cleanup))
 
 
 @router.get("/model", tags=["model"])
@@ -223,6 +256,15 @@ class Admission:
             await self._app(scope, receive, send)
         finally:
             self._present -= 1
+
+
+async def _open_video(request: Request, options: VideoOptions, folder: Path) -> Video:
+    """Receives the request's video into a folder and opens it."""
+    recogniser = _recogniser(request)
+    recogniser.detector(options)  # while a problem can still be answered
+    path = folder / "video"
+    await read_video(request, recogniser.limits, path)
+    return await recogniser.in_pool(Video, path, recogniser.limits.max_pixels)
 
 
 def _recogniser(request: Request) -> Recogniser:

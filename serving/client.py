@@ -9,6 +9,7 @@ It needs httpx, NumPy and pydantic.
 
 import io
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -21,8 +22,8 @@ from serving.answers import (
     CropsAnswer,
     Frame,
     ModelAnswer,
-    Options,
     PictureAnswer,
+    PictureOptions,
     PicturesAnswer,
     Prediction,
     ProblemDetail,
@@ -48,7 +49,7 @@ class AnswerError(Exception):
 class Client:
     """Asks a service; every method raises `AnswerError` when it answers with a problem.
 
-    Options are keywords with the names of `serving.answers.Options`; a misspelt one is an
+    Options are keywords with the names of `serving.answers.PictureOptions`; a misspelt one is an
     error before anything is sent.
 
     Args:
@@ -72,18 +73,18 @@ class Client:
 
     def faces(self, picture: Picture, **options: Any) -> PictureAnswer:
         """Finds the faces of a picture and reads their expressions."""
-        answer = self._post("/faces", Options(**options), content=_bytes(picture))
+        answer = self._post("/faces", PictureOptions(**options), content=_bytes(picture))
         return PictureAnswer.model_validate_json(answer)
 
     def batch(self, pictures: Sequence[Picture], **options: Any) -> PicturesAnswer:
         """Answers many pictures, in their order."""
         files = [("image", _bytes(picture)) for picture in pictures]
-        answer = self._post("/faces/batch", Options(**options), files=files)
+        answer = self._post("/faces/batch", PictureOptions(**options), files=files)
         return PicturesAnswer.model_validate_json(answer)
 
     def annotated(self, picture: Picture, **options: Any) -> bytes:
-        """Returns the picture as a PNG with a box and a label around each face."""
-        return self._post("/faces/annotated", Options(**options), content=_bytes(picture))
+        """Returns the picture as a PNG with a box, a label and perhaps a heat map on each face."""
+        return self._post("/faces/annotated", PictureOptions(**options), content=_bytes(picture))
 
     def predict(self, crop: Picture, **options: Any) -> Prediction:
         """Reads the expression of one cropped face."""
@@ -100,20 +101,22 @@ class Client:
 
     def video(self, path: Path, **options: Any) -> Iterator[Frame | VideoEnd]:
         """Yields a `Frame` for each sampled frame, as it is ready, and at last a `VideoEnd`."""
-        asked = VideoOptions(**options).model_dump(exclude_defaults=True)
-        headers = {"Content-Type": "video/*"}
-        with (
-            path.open("rb") as file,
-            self._http.stream(
-                "POST", "/video", params=asked, content=file, headers=headers
-            ) as answer,
-        ):
-            if answer.is_error:
-                answer.read()
-                raise _problem(answer)
+        with self._stream("/video", path, VideoOptions(**options)) as answer:
             for line in answer.iter_lines():
                 kind = Frame if '"faces"' in line else VideoEnd
                 yield kind.model_validate_json(line)
+
+    def annotated_video(self, path: Path, out: Path, **options: Any) -> None:
+        """Writes an MP4 of the sampled frames with a box, a label and a track on each face.
+
+        The answer begins when the last frame is done; give the client time (`timeout`).
+        """
+        with (
+            self._stream("/video/annotated", path, VideoOptions(**options)) as answer,
+            out.open("wb") as file,
+        ):
+            for piece in answer.iter_bytes():
+                file.write(piece)
 
     def model(self) -> ModelAnswer:
         """Tells the model that answers."""
@@ -121,6 +124,21 @@ class Client:
         if answer.is_error:
             raise _problem(answer)
         return ModelAnswer.model_validate_json(answer.content)
+
+    @contextmanager
+    def _stream(self, address: str, path: Path, options: VideoOptions) -> Iterator[httpx.Response]:
+        asked = options.model_dump(exclude_defaults=True)
+        headers = {"Content-Type": "video/*"}
+        with (
+            path.open("rb") as file,
+            self._http.stream(
+                "POST", address, params=asked, content=file, headers=headers
+            ) as answer,
+        ):
+            if answer.is_error:
+                answer.read()
+                raise _problem(answer)
+            yield answer
 
     def _post(
         self,

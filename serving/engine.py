@@ -11,6 +11,7 @@ import onnxruntime
 
 from serving.monitoring import BATCH
 
+GRAPH = "ensemble.onnx"
 MAX_BATCH = 64  # faces that are run together; see benchmarks/serving.py
 
 
@@ -35,7 +36,7 @@ class Engine:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         self._session = onnxruntime.InferenceSession(
-            package / "ensemble.onnx", options, providers=["CPUExecutionProvider"]
+            package / GRAPH, options, providers=["CPUExecutionProvider"]
         )
         (self._input,) = self._session.get_inputs()
 

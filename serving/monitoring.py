@@ -15,6 +15,10 @@ SECONDS = Histogram(
     ["stage"],
     buckets=[0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10],
 )
+SHADOW = Counter(
+    "mien_shadow_faces", "Faces that a shadow answered, too, by both labels", ["label", "shadow"]
+)
+SHADOW_SKIPPED = Counter("mien_shadow_skipped", "Faces that a shadow had no time for")
 BATCH = Histogram(
     "mien_batch_size", "Faces that were run together", buckets=[1, 2, 4, 8, 16, 32, 64]
 )

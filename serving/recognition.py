@@ -5,7 +5,7 @@ import os
 import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +14,15 @@ import numpy as np
 
 from components.preprocess import to_face
 from serving import monitoring
-from serving.answers import Box, Expression, Face, Options, Picture
+from serving.answers import Box, Expression, Heat, Options, Picture, PictureFace, PictureOptions
 from serving.crops import FRAMINGS, LANDMARKS, aligned, cut, framed
 from serving.detection import Faces, find, load
+from serving.heat import evidence, hidden
 from serving.limits import Limits
 from serving.pictures import decode
+from serving.prediction_log import PredictionLog
 from serving.problems import ProblemError
+from serving.shadow import Shadow
 
 Classify = Callable[[np.ndarray], Awaitable[np.ndarray]]
 
@@ -32,6 +35,7 @@ class Look:
         picture: (H, W, 3) uint8 BGR.
         faces: What the detector found.
         crops: (N, h, w, c) uint8, ready for the ensemble.
+        frames: (N, 4) left, top, right, bottom of each crop; meaningless where it was turned.
         detector: The one that was used.
         seconds: Spent in each stage.
     """
@@ -39,6 +43,7 @@ class Look:
     picture: np.ndarray
     faces: Faces
     crops: np.ndarray
+    frames: np.ndarray
     detector: str
     seconds: dict[str, float]
 
@@ -47,22 +52,34 @@ class Recogniser:
     """Answers pictures.
 
     Args:
-        package: Folder of the packaged ensemble, with the detectors in `detectors/`.
+        package: Folder of the packaged ensemble.
+        detectors: Folder of the detectors' networks.
         manifest: What `read_manifest` says of it.
         classify: Asks the ensemble: (N, h, w, c) uint8 to (N, classes) probabilities.
         limits: What is accepted.
+        log: Where answers are written down, if they are.
+        shadow: Whose answers are compared, if there is one.
     """
 
     def __init__(
-        self, package: Path, manifest: dict[str, Any], classify: Classify, limits: Limits
+        self,
+        package: Path,
+        detectors: Path,
+        manifest: dict[str, Any],
+        classify: Classify,
+        limits: Limits,
+        log: PredictionLog | None = None,
+        shadow: Shadow | None = None,
     ) -> None:
         cores = len(os.sched_getaffinity(0))
         cv2.setNumThreads(1)  # pictures run side by side instead
         self.manifest = manifest
         self.card = (package / "MODEL_CARD.md").read_text(encoding="utf-8")
         self.limits = limits
-        self.detectors = load(package / "detectors", threads=1)
+        self.detectors = load(detectors, threads=1)
         self._classify = classify
+        self._log = log
+        self._shadow = shadow
         self._shape = tuple(manifest["input"]["shape"])
         # As many pictures at a time as there are cores: more would only need memory.
         self._pool = ThreadPoolExecutor(cores, thread_name_prefix="look")
@@ -71,14 +88,20 @@ class Recogniser:
             find(detector, np.zeros((480, 640, 3), np.uint8), 32, 1)
             assert name in FRAMINGS
 
-    async def picture(self, encoded: bytes, options: Options) -> tuple[Picture, np.ndarray]:
+    async def picture(self, encoded: bytes, options: PictureOptions) -> tuple[Picture, np.ndarray]:
         """Answers one picture; returns its pixels, (H, W, 3) uint8 BGR, too.
 
         Raises:
             ProblemError: If it cannot be read.
         """
         look = await self.in_pool(self._decode_and_look, encoded, options)
-        return await self.answer(look, options), look.picture
+        answer = await self.answer(look, options)
+        if options.heat:
+            started = time.perf_counter()
+            for face, crop, frame in zip(answer.faces, look.crops, look.frames, strict=True):
+                face.heat = await self._heat(face, crop, frame)
+            answer.seconds["heat"] = round(time.perf_counter() - started, 4)
+        return answer, look.picture
 
     async def frame(self, pixels: np.ndarray, options: Options) -> Picture:
         """Answers one frame of a video, (H, W, 3) uint8 BGR."""
@@ -99,7 +122,8 @@ class Recogniser:
     async def answer(self, look: Look, options: Options) -> Picture:
         """Asks the ensemble about the faces of a picture."""
         started = time.perf_counter()
-        expressions = await self.crops(look.crops, options.top_k)
+        rows = await self._ask(look.crops, look.faces.scores, look.faces.boxes)
+        expressions = [self._expression(row, options.top_k) for row in rows]
         seconds = look.seconds | {"classify": time.perf_counter() - started}
         for stage, spent in seconds.items():
             monitoring.SECONDS.labels(stage).observe(spent)
@@ -117,24 +141,32 @@ class Recogniser:
             seconds={stage: round(spent, 4) for stage, spent in seconds.items()},
         )
 
-    def look(self, pixels: np.ndarray, options: Options) -> Look:
-        """Finds and cuts out the faces of one picture, (H, W, 3) uint8 BGR."""
+    def detector(self, options: Options) -> str:
+        """Returns the name of the detector that is asked for.
+
+        Raises:
+            ProblemError: If it was not packaged.
+        """
         name = next(iter(self.detectors)) if options.detector == "auto" else options.detector
         if name not in self.detectors:
             detail = f"detector: {name} was not packaged; there is {', '.join(self.detectors)}."
             raise ProblemError("invalid-option", detail)
+        return name
+
+    def look(self, pixels: np.ndarray, options: Options) -> Look:
+        """Finds and cuts out the faces of one picture, (H, W, 3) uint8 BGR."""
+        name = self.detector(options)
         started = time.perf_counter()
         faces = find(
             self.detectors[name], pixels, options.min_face, options.max_faces, options.turned
         )
-        crops = np.empty((len(faces.boxes), *self._shape), np.uint8)
-        for crop, box, landmarks in zip(crops, faces.boxes, faces.landmarks, strict=True):
-            if options.align == "landmarks":
-                part = aligned(pixels, landmarks)
-            else:
-                part = cut(pixels, framed(box, FRAMINGS[name]))
+        frames = np.array([framed(box, FRAMINGS[name]) for box in faces.boxes]).reshape(-1, 4)
+        crops = np.empty((len(frames), *self._shape), np.uint8)
+        for crop, frame, landmarks in zip(crops, frames, faces.landmarks, strict=True):
+            turned = options.align == "landmarks"
+            part = aligned(pixels, landmarks) if turned else cut(pixels, frame)
             crop[...] = to_face(part, self._shape)
-        return Look(pixels, faces, crops, name, {"detect": time.perf_counter() - started})
+        return Look(pixels, faces, crops, frames, name, {"detect": time.perf_counter() - started})
 
     async def in_pool(self, work: Callable, *arguments: object) -> Any:
         """Runs `work` beside the event loop."""
@@ -145,16 +177,28 @@ class Recogniser:
         pixels = decode(encoded, self.limits.max_pixels)
         spent = time.perf_counter() - started
         look = self.look(pixels, options)
-        return Look(pixels, look.faces, look.crops, look.detector, {"decode": spent} | look.seconds)
+        return replace(look, seconds={"decode": spent} | look.seconds)
 
     def _decode_crops(self, files: list[bytes]) -> np.ndarray:
         faces = [to_face(decode(file, self.limits.max_pixels), self._shape) for file in files]
         return np.stack(faces)
 
-    async def _ask(self, faces: np.ndarray) -> np.ndarray:
-        if not len(faces):
+    async def _ask(self, crops: np.ndarray, *detected: np.ndarray) -> np.ndarray:
+        if not len(crops):
             return np.empty((0, len(self.manifest["classes"])), np.float32)
-        return await self._classify(faces)
+        answers = await self._classify(crops)
+        if self._shadow:
+            self._shadow.compare(crops, answers)
+        if self._log:
+            self._pool.submit(self._log.write, crops, answers, *detected)  # nobody waits for it
+        return answers
+
+    async def _heat(self, face: PictureFace, crop: np.ndarray, frame: np.ndarray) -> Heat:
+        """Asks about a face with each of its parts hidden."""
+        label = self.manifest["classes"].index(face.label)
+        whole, *parts = await self._classify(np.concatenate([crop[None], hidden(crop)]))
+        grid = evidence(whole, np.stack(parts), label)
+        return Heat(frame=_box(frame), grid=grid.round(3).tolist())
 
     def _expression(self, probabilities: np.ndarray, top_k: int | None) -> Expression:
         classes = self.manifest["classes"]
@@ -172,12 +216,18 @@ class Recogniser:
         )
 
 
-def _face(expression: Expression, box: np.ndarray, landmarks: np.ndarray, score: float) -> Face:
-    left, top, right, bottom = (round(float(edge), 1) for edge in box)
+def _box(edges: np.ndarray) -> Box:
+    left, top, right, bottom = (round(float(edge), 1) for edge in edges)
+    return Box(left=left, top=top, width=round(right - left, 1), height=round(bottom - top, 1))
+
+
+def _face(
+    expression: Expression, box: np.ndarray, landmarks: np.ndarray, score: float
+) -> PictureFace:
     points = ((round(float(x), 1), round(float(y), 1)) for x, y in landmarks)
-    return Face(
+    return PictureFace(
         **dict(expression),
-        box=Box(left=left, top=top, width=round(right - left, 1), height=round(bottom - top, 1)),
+        box=_box(box),
         landmarks=dict(zip(LANDMARKS, points, strict=True)),
         detection_score=round(float(score), 4),
     )

@@ -14,11 +14,13 @@ from pathlib import Path
 import bentoml
 from bentoml.models import BentoModel
 
-from serving import access, logs
+from serving import access, logs, prediction_log
 from serving.app import Admission, create_app
+from serving.champion import Follower, is_whole
 from serving.engine import Batcher, Engine, read_manifest
 from serving.limits import from_environment
 from serving.recognition import Recogniser
+from serving.shadow import open_shadow
 
 
 def model_tag() -> str:
@@ -58,9 +60,28 @@ class Mien:
     model = BentoModel(MODEL)
 
     def __init__(self) -> None:
-        package = Path(self.model.path)
-        engine = Engine(package, THREADS)
-        engine.warm_up()
-        app.state.recogniser = Recogniser(
-            package, read_manifest(package), Batcher(engine).probabilities, LIMITS
-        )
+        own = Path(self.model.path)
+        champion = Path(os.environ.get("MIEN_CHAMPION") or own)
+
+        def install(package: Path) -> None:
+            app.state.recogniser = load(package, own / "detectors")
+
+        install(champion if is_whole(champion) else own)
+        if champion != own:
+            Follower(champion, app.state.recogniser.manifest["version"], install).start()
+
+
+def load(package: Path, detectors: Path) -> Recogniser:
+    """Loads a package and runs it once, so that no client waits for its first time.
+
+    Args:
+        package: Folder that the `package` step wrote, or a copy of it.
+        detectors: Folder of the detectors' networks.
+    """
+    manifest = read_manifest(package)
+    engine = Engine(package, THREADS)
+    engine.warm_up()
+    log = prediction_log.open_log(prediction_log.from_environment(), manifest)
+    shadow = open_shadow(os.environ.get("MIEN_SHADOW"), manifest)
+    classify = Batcher(engine).probabilities
+    return Recogniser(package, detectors, manifest, classify, LIMITS, log, shadow)

@@ -21,6 +21,10 @@ class Video:
         path: The file.
         max_pixels: Of a frame.
 
+    Attributes:
+        fps: Frames a second that it says it has.
+        complete: Whether all of it was seen, once `frames` is through.
+
     Raises:
         ProblemError: If it is no video, or its frames are too large.
     """
@@ -36,6 +40,7 @@ class Video:
             self._capture.release()
             detail = f"a frame has {width:.0f} × {height:.0f} pixels, more than {max_pixels:,}."
             raise ProblemError("too-large", detail)
+        self.fps = self._capture.get(cv2.CAP_PROP_FPS)
         self._expected = self._capture.get(cv2.CAP_PROP_FRAME_COUNT)
         self.complete = True
 
@@ -106,8 +111,8 @@ def overlap(one: np.ndarray, other: np.ndarray) -> float:
 
 async def follow(
     video: Video, recogniser: Recogniser, options: VideoOptions
-) -> AsyncIterator[Frame]:
-    """Answers the frames of a video, each when it is ready."""
+) -> AsyncIterator[tuple[Frame, np.ndarray]]:
+    """Yields the answer to each frame when it is ready, and its pixels, (H, W, 3) uint8 BGR."""
     tracker = Tracker()
     frames = video.frames(options.fps)
     for _ in range(recogniser.limits.max_frames):
@@ -122,7 +127,7 @@ async def follow(
             TrackedFace(**dict(face), track=track)
             for face, track in zip(answer.faces, tracks, strict=True)
         ]
-        yield Frame(frame=number, seconds=round(seconds, 3), faces=faces)
+        yield Frame(frame=number, seconds=round(seconds, 3), faces=faces), pixels
     video.complete = False
 
 

@@ -82,6 +82,12 @@ def fresh_clone(tmp_path) -> Clone:
     return cloned(tmp_path / "mien")
 
 
+@pytest.fixture(scope="session")
+def make_clone() -> Callable[[Path], Clone]:
+    """Makes one in a folder, for tests that share it."""
+    return cloned
+
+
 def cloned(path: Path) -> Clone:
     listed = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
     files = subprocess.run(listed, cwd=ROOT, capture_output=True, text=True, check=True)
@@ -106,8 +112,8 @@ def empty_store(tmp_path_factory) -> Path:
     return store
 
 
-@pytest.fixture
-def make_package(tmp_path) -> Callable[..., Path]:
+@pytest.fixture(scope="session")
+def make_package(tmp_path_factory) -> Callable[..., Path]:
     """Writes what `package` and `ensemble` leave: a tiny graph, and answers of some skill."""
     labels = np.random.default_rng(0).integers(0, 3, 400)
     hard = np.random.default_rng(1).normal(size=(400, 3))  # the same faces are hard for all
@@ -118,8 +124,7 @@ def make_package(tmp_path) -> Callable[..., Path]:
         import onnx
         from onnx import TensorProto, helper, numpy_helper
 
-        folder = tmp_path / "packages" / name
-        folder.mkdir(parents=True)
+        folder = tmp_path_factory.mktemp("package")
         number = int.from_bytes((graph or name).encode()) % 2**32
         weights = np.random.default_rng(number).normal(size=(64, 3)).astype(np.float32)
         nodes = [
@@ -143,6 +148,7 @@ def make_package(tmp_path) -> Callable[..., Path]:
         manifest |= {"test_sha256": test, "label_set": "x", "classes": classes}
         manifest |= {"input": {"shape": [8, 8, 1], "dtype": "uint8"}}
         (folder / "manifest.json").write_text(json.dumps(manifest))
+        (folder / "MODEL_CARD.md").write_text("# Model card\n")
         noise = np.random.default_rng(number).normal(size=(400, 3))
         odds = np.exp(0.8 * hard + 0.6 * noise + skill * np.eye(3)[labels])
         answers = pd.DataFrame(odds / odds.sum(axis=1, keepdims=True), columns=classes)

@@ -2,11 +2,11 @@
 
 import re
 
-import cv2
 import numpy as np
 import pandas as pd
 
 from components.data.faces import VOTE_FIELDS
+from components.measures import measures
 
 SMALLEST = 30  # faces; of fewer an interval says nothing
 MOST = 12  # slices of a kind, the largest
@@ -45,26 +45,6 @@ def slices(images: np.ndarray, table: pd.DataFrame) -> dict[str, np.ndarray]:
             values = _thirds(values.to_numpy(np.float64, na_value=np.nan), _THIRDS)
         parts |= _kind(str(name), pd.Series(values).reset_index(drop=True))
     return parts
-
-
-def measures(images: np.ndarray) -> dict[str, np.ndarray]:
-    """Measures faces.
-
-    Args:
-        images: (N, H, W) or (N, H, W, 3) uint8.
-
-    Returns:
-        (N,) float64 each: `brightness` (mean grey level), `contrast` (its standard deviation)
-        and `sharpness` (log of the variance of the Laplacian, Pech-Pacheco et al. 2000,
-        divided by that of the grey levels so that contrast alone does not count).
-    """
-    rows = []
-    for image in images:
-        grey = image if image.ndim == 2 else cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
-        detail = cv2.Laplacian(grey, cv2.CV_64F).var()
-        rows.append((grey.mean(), grey.std(), np.log((detail + 1) / (grey.var() + 1))))
-    columns = np.array(rows, np.float64).reshape(-1, 3).T
-    return dict(zip(_LEVELS, columns, strict=True))
 
 
 def _thirds(values: np.ndarray, names: tuple[str, str, str]) -> pd.Series:

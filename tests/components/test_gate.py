@@ -1,5 +1,6 @@
 """The gate and the registry, on a real MLflow store."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -11,7 +12,8 @@ from mlflow.tracking import MlflowClient
 
 from components import gate, settings, tracking
 from components.errors import InputError
-from components.registry import CHALLENGER, CHAMPION, PREVIOUS
+from components.registry import CHALLENGER, CHAMPION, FILES, PREVIOUS
+from serving.champion import is_whole
 
 ROOT = Path(__file__).parents[2]
 
@@ -42,7 +44,7 @@ def register(params, make_package):
     def made(name: str, **how) -> str:
         package = make_package(name, **how)
         with tracking.step_run("package", params.model_dump()) as run:
-            run.artifacts(package / "manifest.json", package / "predictions.parquet")
+            run.artifacts(*(package / file for file in FILES))
             run.register(package)
         return aliases()[CHALLENGER]
 
@@ -89,6 +91,33 @@ def test_promoted_refused_promoted_rolled_back(params, register, capsys):
         gate.roll_back(params)
 
 
+def served() -> str:
+    return json.loads((gate.SERVED_FROM / "manifest.json").read_text())["version"]
+
+
+def test_what_is_served_is_the_champion_whatever_is_packaged(params, register):
+    register("first", skill=2.0)
+    gate.promote(params)
+    assert {file.name for file in gate.SERVED_FROM.iterdir()} == {*FILES, "ensemble.onnx"}
+    register("worse", skill=1.5)
+    gate.promote(params)
+    assert served() == "first"
+    register("better", skill=2.5)
+    gate.promote(params)
+    assert served() == "better"
+    assert is_whole(gate.SERVED_FROM)
+    gate.roll_back(params)
+    assert served() == "first"
+
+
+def test_a_champion_that_was_taken_away_is_brought_back(params, register):
+    register("first", skill=2.0)
+    gate.promote(params)
+    shutil.rmtree(gate.SERVED_FROM)
+    gate.promote(params)
+    assert served() == "first"
+
+
 def test_the_decision_is_an_artifact_of_a_run(params, register, tmp_path):
     register("first", skill=2.0)
     gate.promote(params)
@@ -127,9 +156,9 @@ def test_one_does_not_roll_back_to_a_model_that_is_gone(params, register):
     second = register("second", skill=2.5)
     gate.promote(params)
     source = MlflowClient().get_model_version("mien", "1").source
-    (gone,) = [file for file in Path("mlruns").rglob("MLmodel") if file.parts[-3] in source]
+    (gone,) = [file for file in Path("mlruns").rglob("model.onnx") if file.parts[-3] in source]
     gone.unlink()
-    with pytest.raises(InputError, match=r"version 1, the previous champion, has lost its model"):
+    with pytest.raises(InputError, match=r"version 1 \(previous\) has lost artifacts"):
         gate.roll_back(params)
     assert aliases()[CHAMPION] == second
 
@@ -151,8 +180,8 @@ def test_the_same_package_is_the_same_version(params, register):
 
 def test_of_two_promotions_at_once_the_second_is_told_to_wait(params, register, workplace):
     register("first", skill=2.0)
-    script = "from pathlib import Path; from components.registry import turn; import sys\n"
-    script += f"with turn(Path({gate.LOCK!r})): print('mine', flush=True); sys.stdin.read()"
+    script = "from pathlib import Path; from components.turns import turn; import sys\n"
+    script += f"with turn(Path({gate.LOCK!r}), 'x'): print('mine', flush=True); sys.stdin.read()"
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     with subprocess.Popen(
         [sys.executable, "-c", script],

@@ -9,6 +9,7 @@ from scipy.special import softmax
 from components.calibration import cool
 from components.combining import Stacking
 from components.errors import InputError
+from components.measures import embed
 from components.models import _article, _wide, searched
 from components.package import join, package
 from components.recipe import predict
@@ -63,6 +64,7 @@ def inputs(tmp_path, make_faces):
     ensemble.mkdir()
     (ensemble / "ensemble.json").write_text(json.dumps(SETTLED))
     table = pd.DataFrame({"row": np.arange(20), "split": "test", "label": np.zeros(20, np.int8)})
+    table[list(CLASSES)] = np.random.default_rng(0).dirichlet(np.ones(len(CLASSES)), 20)
     table.to_parquet(ensemble / "predictions.parquet")
     faces = make_faces(np.zeros(20), ["test"] * 20)
     return {"members": members, "ensemble": ensemble, "faces": faces, "scores": SCORES}
@@ -142,6 +144,18 @@ def test_the_manifest_names_the_test_faces_by_pixels_and_labels(inputs, tmp_path
     names.append(named())
     assert names[0] == names[1]
     assert len(set(names)) == 3
+
+
+def test_what_drift_is_measured_against_is_in_the_package(inputs, tmp_path):
+    run(inputs, tmp_path / "out")
+    known = pd.read_parquet(tmp_path / "out" / "reference.parquet")
+    answers = pd.read_parquet(inputs["ensemble"] / "predictions.parquet")[list(CLASSES)]
+    assert list(known["label"]) == list(answers.idxmax(axis=1))
+    np.testing.assert_allclose(known["confidence"], answers.max(axis=1))
+    faces = np.load(inputs["faces"] / "faces.npy")
+    np.testing.assert_allclose(known["brightness"], faces.mean(axis=(1, 2)))
+    np.testing.assert_allclose(np.stack(known["embedding"]), embed(faces), rtol=1e-6)
+    assert set(known["model_version"]) == {read_manifest(tmp_path / "out")["version"]}
 
 
 def test_every_activation_of_the_search_spaces_survives_the_export(inputs, tmp_path):

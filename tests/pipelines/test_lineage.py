@@ -9,6 +9,7 @@ import pytest
 from mlflow.tracking import MlflowClient
 
 from components import settings, tracking
+from components.registry import FILES
 from pipelines import lineage
 
 ROOT = Path(__file__).parents[2]
@@ -39,7 +40,7 @@ def register(workplace, make_package):
         package = make_package(name, skill=2.0, data_md5=md5, **how)
         params = settings.load(workplace / "params.yaml")
         with tracking.step_run("package", params.model_dump()) as run:
-            run.artifacts(package / "manifest.json", package / "predictions.parquet")
+            run.artifacts(*(package / file for file in FILES))
             run.register(package)
         return package
 

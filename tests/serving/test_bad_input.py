@@ -109,7 +109,16 @@ def test_clients_that_hang_up_leave_nothing_behind(service, client, png, video):
     assert len(client.faces(png).faces) == 4
 
 
-ROUTES = ["/faces", "/faces/annotated", "/faces/batch", "/predict", "/crops", "/video", "/model"]
+ROUTES = [
+    "/faces",
+    "/faces/annotated",
+    "/faces/batch",
+    "/predict",
+    "/crops",
+    "/video",
+    "/video/annotated",
+    "/model",
+]
 TYPES = ["image/png", "application/json", "application/x-npy", "video/mp4", "text/plain", ""]
 TYPES += ["multipart/form-data; boundary=b", "multipart/form-data", "application/octet-stream"]
 STARTS = [
