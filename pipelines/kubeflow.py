@@ -12,6 +12,7 @@ import argparse
 import math
 import os
 import sys
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -33,16 +34,14 @@ def pipeline(
     image: str = steps.IMAGE,
     environment: dict[str, str] | None = None,
     *,
-    retries: int = 2,
-    parallel: int | None = None,
+    here: bool = False,
 ) -> Callable[..., dsl.PipelineTask]:
     """Returns the pipeline, to be compiled or run.
 
     Args:
         image: What the tasks run in.
         environment: Variables of every task, such as MLflow's address.
-        retries: How often a task that failed is tried again.
-        parallel: At most so many trainings at a time; None: all.
+        here: For this machine: one training at a time, no second try, and no sizes of pods.
     """
 
     def placed(task: dsl.PipelineTask) -> dsl.PipelineTask:
@@ -50,9 +49,7 @@ def pipeline(
         task.set_container_image(image).set_caching_options(task.name != "begin")
         for name, value in (environment or {}).items():
             task.set_env_variable(name, value)
-        if retries:
-            task.set_retry(retries, backoff_duration="30s", backoff_factor=2)
-        return _sized(task)
+        return task if here else _sized(task)
 
     @dsl.pipeline(name="mien", description="From faces to a packaged ensemble, as in dvc.yaml.")
     def mien(params: str, md5: str):
@@ -72,7 +69,7 @@ def pipeline(
         run(steps.datacard, "ingest", "clean", "balance")
         run(steps.search, "ingest", "clean", "balance")
         run(steps.design, "ingest", "search")
-        with dsl.ParallelFor(begun.output, parallelism=parallel) as member:
+        with dsl.ParallelFor(begun.output, parallelism=1 if here else None) as member:
             run(steps.train, "ingest", "clean", "balance", "design", member=member)
         run(steps.ensemble, "train")
         run(steps.evaluate, "ingest", "train", "ensemble")
@@ -83,7 +80,9 @@ def pipeline(
 
 
 def _sized(task: dsl.PipelineTask) -> dsl.PipelineTask:
+    """Gives a task what a pod needs: requests, limits, and two more tries."""
     (processors, most_processors), (memory, most_memory) = SIZES.get(task.name, SMALL)
+    task.set_retry(2, backoff_duration="30s", backoff_factor=2)
     task.set_cpu_request(processors).set_cpu_limit(most_processors)
     return task.set_memory_request(memory).set_memory_limit(most_memory)
 
@@ -103,8 +102,9 @@ def run(params: str, folder: Path) -> Path:
     """
     before = set(folder.glob("mien-*"))
     os.environ["PYTHONPATH"] = str(ROOT)  # of the tasks
+    warnings.filterwarnings("ignore", message="You may be attemping")  # no image is used
     local.init(local.SubprocessRunner(use_venv=False), pipeline_root=str(folder))
-    pipeline(retries=0, parallel=1)(params=params, md5=data_md5())
+    pipeline(here=True)(params=params, md5=data_md5())
     (made,) = set(folder.glob("mien-*")) - before
     return made
 

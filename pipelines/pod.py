@@ -7,6 +7,7 @@ wrote, below the paths of `dvc.yaml`, and nothing is copied.
 
 import contextlib
 import json
+import math
 import os
 import shutil
 import subprocess
@@ -92,7 +93,8 @@ def run(
         _run([sys.executable, "-m", *command.split()], folder)
     (file,) = (folder / "metrics").rglob("*.json")
     for name, value in json.loads(file.read_text(encoding="utf-8")).items():
-        metrics.log_metric(name, value)
+        if math.isfinite(value):  # Kubeflow's own JSON has no other numbers
+            metrics.log_metric(name, value)
 
 
 def show_confusion(out: "Artifact", params: str, shown: "ClassificationMetrics") -> None:
@@ -120,11 +122,13 @@ def show_page(out: "Artifact", file: str, shown: "HTML") -> None:
 @contextlib.contextmanager
 def _repository(folder: Path, params: str, inputs: list[Path]) -> Iterator[None]:
     """Makes `folder` look like the repository, and afterwards hold only what was written there."""
-    for file in [file for tree in inputs for file in tree.rglob("*") if file.is_file()]:
-        (tree,) = (tree for tree in inputs if file.is_relative_to(tree))
-        link = folder / file.relative_to(tree)
-        link.parent.mkdir(parents=True, exist_ok=True)
-        link.symlink_to(file)
+    folder.mkdir(parents=True, exist_ok=True)
+    for tree in inputs:
+        for file in tree.rglob("*"):
+            if file.is_file():
+                link = folder / file.relative_to(tree)
+                link.parent.mkdir(parents=True, exist_ok=True)
+                link.symlink_to(file)
     for entry in ROOT.iterdir():
         if entry.name not in HIDDEN and not entry.name.startswith("."):
             (folder / entry.name).symlink_to(entry)
