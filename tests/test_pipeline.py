@@ -11,6 +11,7 @@ import sqlite3
 import subprocess
 import time
 import urllib.request
+from collections import Counter
 from pathlib import Path
 
 import cv2
@@ -145,6 +146,23 @@ def test_the_ensemble_is_registered_with_its_lineage(reproduced):
     manifest = read_manifest(reproduced.path / "artifacts" / "package")
     assert version.tags["onnx_sha256"] == manifest["onnx_sha256"]
     assert version.tags["data_md5"] == manifest["data_md5"]
+
+
+def test_kubeflow_gives_the_same_metrics_below_the_same_run(reproduced, runs):
+    said = reproduced.run("python", "-m", "pipelines.kubeflow", "run")
+    assert "What the tasks made is in .kubeflow/mien-" in said
+    (made,) = (reproduced.path / ".kubeflow").glob("mien-*")
+    expected, got = (
+        {file.stem: read(file) for file in folder.rglob("*.json") if "metrics" in file.parts}
+        for folder in (reproduced.path / "metrics", made)
+    )
+    assert got == expected
+    client = MlflowClient(f"sqlite:///{reproduced.path / 'mlflow.db'}")
+    (parent,) = [run for name, run in runs.items() if name.startswith("repro-")]
+    query = f"tags.mlflow.parentRunId = '{parent.info.run_id}'"
+    below = client.search_runs([parent.info.experiment_id], query)
+    names = Counter(run.info.run_name for run in below)
+    assert names == dict.fromkeys(STEPS, 2) | {"kubeflow": 1}
 
 
 def test_an_experiment_in_a_temporary_copy_logs_to_the_same_store(reproduced):
