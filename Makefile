@@ -19,7 +19,7 @@ export BENTOML_DO_NOT_TRACK := true
 export MLFLOW_DISABLE_TELEMETRY := true
 export MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR := false
 
-.PHONY: help setup data weights repro search study test lint detector serve retrain promote rollback ui plots lock clean clean-data
+.PHONY: help setup data weights repro search study test lint detector serve retrain drift promote rollback ui plots lock clean clean-data
 
 help: ## List the verbs
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -68,6 +68,9 @@ serve: $(READY) ## Serve the champion, or else what was packaged, on http://loca
 
 retrain: $(READY) ## Run, report, judge, build the Bento (ARGS=--push: and push; see the module)
 	@python -m pipelines.retrain --because "$${BECAUSE:-by hand}" $(ARGS)
+
+drift: $(READY) ## Compare a prediction log with the packaged ensemble's data (LOG=folder)
+	@python -m pipelines.drift $(LOG)
 
 promote: $(READY) ## Judge the model that was packaged last; make it champion if it passes
 	@python -m components promote

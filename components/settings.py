@@ -277,6 +277,13 @@ class PromoteSettings(Section):
     seed: Seed
 
 
+class DriftSettings(Section):
+    hours: Positive
+    min_faces: Annotated[int, Field(ge=50)]
+    max_faces: Annotated[int, Field(ge=50)]
+    significance: Annotated[float, Field(gt=0, lt=0.5)]
+
+
 class Params(Section):
     """All of `params.yaml`, one field a step."""
 
@@ -292,6 +299,7 @@ class Params(Section):
     baseline: BaselineSettings
     package: PackageSettings
     promote: PromoteSettings
+    drift: DriftSettings
 
     @model_validator(mode="after")
     def _every_member_has_settings(self) -> "Params":

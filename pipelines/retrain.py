@@ -118,7 +118,24 @@ def update(loop: Loop) -> None:
 
 
 def judge(loop: Loop) -> Verdict:
-    """Asks the gate about what lies in `artifacts/package`."""
+    """Asks the gate about what lies in `artifacts/package`.
+
+    Raises:
+        InputError: If it cannot judge, or MLflow does not answer.
+    """
+    from mlflow.exceptions import MlflowException
+
+    try:
+        return _judge(loop)
+    except MlflowException as error:
+        # Its own words name the address, which may carry a password.
+        raise InputError(
+            f"MLflow did not do what was asked ({error.error_code}); look after its server "
+            "(MLFLOW_TRACKING_URI) and run again: what is trained is not trained twice."
+        ) from None
+
+
+def _judge(loop: Loop) -> Verdict:
     from components import gate
     from components.registry import CHALLENGER, CHAMPION, DECISION, ROLLED_BACK, Registry
     from components.tracking import connect

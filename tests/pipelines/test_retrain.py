@@ -81,9 +81,10 @@ class Project:
         file.write_text(yaml.safe_dump(params, sort_keys=False))
         self.clone.commit()
 
-    def start(self, *arguments: str) -> tuple[subprocess.Popen, Path]:
+    def start(self, *arguments: str, **variables: str) -> tuple[subprocess.Popen, Path]:
         log = self.folder / f"log{len(list(self.folder.glob('log*')))}"
-        command = ["python", "-m", "pipelines.retrain", *arguments]
+        setting = [f"{name}={value}" for name, value in variables.items()]
+        command = ["env", *setting, "python", "-m", "pipelines.retrain", *arguments]
         return self.clone.start(*command, log=log), log
 
     def start_and_hang(self) -> tuple[subprocess.Popen, list[psutil.Process]]:
@@ -94,9 +95,9 @@ class Project:
         wait_for(started.exists, process, log)
         return process, psutil.Process(process.pid).children(recursive=True)
 
-    def retrain(self, *arguments: str) -> int:
+    def retrain(self, *arguments: str, **variables: str) -> int:
         """Returns the exit status; what was printed is `said`."""
-        process, log = self.start(*arguments)
+        process, log = self.start(*arguments, **variables)
         status = process.wait()
         self.said = log.read_text()
         return status
@@ -261,7 +262,17 @@ def test_what_was_rolled_back_does_not_come_back(project):
     assert project.aliases()["champion"] == "1"
 
 
-def test_no_secret_is_printed(project):
+def test_a_server_that_is_down_is_named_without_its_password(project):
+    address = f"http://somebody:{PASSWORD}@127.0.0.1:9"
+    asked = {"MLFLOW_TRACKING_URI": address, "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0"}
+    assert project.retrain(**asked) == 1
+    assert "mien retrain: MLflow did not do what was asked" in project.said
+    assert PASSWORD not in project.said
+    assert project.retrain(MLFLOW_TRACKING_URI="") == 1
+    assert "MLFLOW_TRACKING_URI is empty" in project.said
+
+
+def test_no_secret_is_printed_when_a_push_fails(project):
     address = f"https://somebody:{PASSWORD}@localhost:9/mien.git"
     project.clone.run("git", "remote", "set-url", "--push", "origin", address)
     project.train(50)
