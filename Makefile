@@ -44,7 +44,7 @@ weights: $(READY) ## Say which pretrained weights there are, where to put them, 
 
 repro: data ## Run what has to be run, from the faces to the packaged ensemble
 	@dvc repro
-	dvc metrics show metrics/ensemble.json --precision 3
+	python -m pipelines.summary
 
 search: data ## Run the search with what it needs, in WORKERS processes side by side
 	@SEARCH_WORKERS=$(WORKERS) dvc repro search
