@@ -19,7 +19,7 @@ def summary(metrics: dict[str, float]) -> str:
         low, high = metrics[f"{name}_low"], metrics[f"{name}_high"]
         return f"{metrics[name]:.3f} ({low:.3f}-{high:.3f})"
 
-    lines = [f"{'ensemble':<17}{'faces':>6}  {'accuracy':<21}  {'macro-F1':<21}  ECE"]
+    lines = [f"{'ensemble':<17}{'faces':>6}  {'accuracy':<19}  {'macro-F1':<19}  ECE"]
     lines += [
         f"{title:<17}{metrics[f'{split}.n']:>6.0f}  {interval(f'{split}.accuracy')}  "
         f"{interval(f'{split}.macro_f1')}  {metrics[f'{split}.ece']:.3f}"
