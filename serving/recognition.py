@@ -11,6 +11,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+from opentelemetry import trace
 
 from components.preprocess import to_face
 from serving import monitoring
@@ -125,8 +126,11 @@ class Recogniser:
         rows = await self._ask(look.crops, look.faces.scores, look.faces.boxes)
         expressions = [self._expression(row, options.top_k) for row in rows]
         seconds = look.seconds | {"classify": time.perf_counter() - started}
+        span = trace.get_current_span()
+        span.set_attribute("mien.faces", len(expressions))
         for stage, spent in seconds.items():
             monitoring.SECONDS.labels(stage).observe(spent)
+            span.set_attribute(f"mien.{stage}_seconds", spent)
         monitoring.PICTURES.inc()
         monitoring.PER_PICTURE.observe(len(expressions))
         height, width = look.picture.shape[:2]
