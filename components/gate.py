@@ -9,6 +9,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
+from components.outages import needed
 from components.outputs import replacing
 from components.promote import promote as judge
 from components.registry import CHAMPION, Registry
@@ -26,10 +27,11 @@ def promote(params: Params) -> int:
     """Judges the challenger against the champion and acts on it; returns the exit status.
 
     Raises:
-        InputError: If there is nothing to judge, something of it is gone, or somebody else is
-            judging.
+        InputError: If there is nothing to judge, something of it is gone, somebody else is
+            judging, or MLflow does not answer.
     """
     with (
+        needed(),
         turn(root() / LOCK, WHAT),
         step_run("promote", params.model_dump()) as run,
         tempfile.TemporaryDirectory() as temporary,
@@ -57,9 +59,11 @@ def roll_back(params: Params) -> int:
     """Makes the previous champion champion again; returns the exit status.
 
     Raises:
-        InputError: If there is none, it is not whole, or somebody else moves aliases.
+        InputError: If there is none, it is not whole, somebody else moves aliases, or MLflow
+            does not answer.
     """
     with (
+        needed(),
         turn(root() / LOCK, WHAT),
         step_run("rollback", params.model_dump()),
         tempfile.TemporaryDirectory() as temporary,

@@ -20,6 +20,7 @@ import yaml
 from mlflow.entities import Metric, Param, RunStatus
 from mlflow.tracking import MlflowClient
 
+from components.outages import Outage, be_patient, kept_going
 from components.registry import IDENTITY, Registry
 
 if TYPE_CHECKING:
@@ -64,6 +65,7 @@ def git_revision() -> str:
 def connect() -> MlflowClient:
     """Returns a client of `MLFLOW_TRACKING_URI`, or else of the store in the repository."""
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    be_patient()
     if "MLFLOW_TRACKING_URI" not in os.environ:
         mlflow.set_tracking_uri(_local_store())  # which sets the variable, too
     return MlflowClient()
@@ -87,40 +89,84 @@ def step_run(step: str, parameters: dict[str, Any]) -> Iterator["StepRun"]:
     Yields:
         What the step's progress and results are logged through.
     """
-    client = connect()
-    experiment = _experiment(client, root())
+    run = StepRun(step)
+    run.open(parameters)
+    status = RunStatus.FAILED
+    try:
+        yield run
+        status = RunStatus.FINISHED
+    finally:
+        run.close(RunStatus.to_string(status))
+
+
+def _tags(parameters: dict[str, str]) -> dict[str, str]:
+    """Returns what says which experiment a run belongs to, and what it was made of."""
     data = data_md5(Path.cwd())
-    flat = flatten(parameters)
-    digest = hashlib.blake2b(f"{data} {sorted(flat.items())}".encode(), digest_size=4).hexdigest()
+    digest = hashlib.blake2b(f"{data} {sorted(parameters.items())}".encode(), digest_size=4)
     name = os.environ.get("DVC_EXP_NAME") or "repro"
-    tags = {
-        KEY: f"{name}-{digest}",
+    return {
+        KEY: f"{name}-{digest.hexdigest()}",
         "mien.data_md5": data,
         "mien.git_revision": git_revision(),
         "mien.dvc_experiment": os.environ.get("DVC_EXP_NAME", ""),
     }
-    parent = _parent(client, experiment, tags, flat)
-    mlflow.set_experiment(experiment_id=experiment)
-    with mlflow.start_run(run_id=parent), mlflow.start_run(run_name=step, nested=True) as own:
-        mlflow.set_tags(tags | {"mien.step": step})
-        yield StepRun(parent, own)
 
 
 class StepRun:
-    """The MLflow run of one step, open while the step works."""
+    """The MLflow run of one step, open while the step works.
 
-    def __init__(self, parent: str, own: mlflow.ActiveRun) -> None:
-        self.parent = parent
-        self.own = own
+    Args:
+        step: Name of the run.
 
+    Attributes:
+        outage: What could not be logged.
+        parent: Id of the experiment's run.
+        own: The step's run; None where MLflow was out of order when the step began.
+    """
+
+    def __init__(self, step: str) -> None:
+        self.step = step
+        self.outage = Outage()
+        self.parent = ""
+        self.own: mlflow.ActiveRun | None = None
+
+    def open(self, parameters: dict[str, Any]) -> None:
+        """Opens the run below that of its experiment; without MLflow, nothing will be logged."""
+        flat = flatten(parameters)
+        tags = _tags(flat)
+
+        def start() -> None:
+            client = connect()
+            experiment = _experiment(client, root())
+            self.parent = _parent(client, experiment, tags, flat)
+            mlflow.set_experiment(experiment_id=experiment)
+            mlflow.start_run(run_id=self.parent)
+            own = mlflow.start_run(run_name=self.step, nested=True)
+            mlflow.set_tags(tags | {"mien.step": self.step})
+            self.own = own
+
+        self.outage.attempt("the run", start)
+        if self.own is None:
+            self.outage.give_up()  # there is nothing to log to
+
+    def close(self, status: str) -> None:
+        """Ends both runs and says what was not logged."""
+        for _ in ("own", "the experiment's"):
+            if mlflow.active_run() is not None:
+                self.outage.attempt("a run's end", lambda: mlflow.end_run(status), always=True)
+        self.outage.tell(self.step)
+
+    @kept_going("parameters")
     def parameters(self, values: dict[str, Any]) -> None:
         """Logs the step's own settings, nested or flat."""
         mlflow.log_params(flatten(values))
 
+    @kept_going("epoch")
     def epoch(self, epoch: int, figures: dict[str, float]) -> None:
         """Logs one epoch's figures."""
         mlflow.log_metrics({name: float(value) for name, value in figures.items()}, step=epoch)
 
+    @kept_going("trial")
     def trial(self, trial: "Trial") -> None:
         """Logs a finished trial of the search as a run nested below this one."""
         # Named, since the thread that a chief hears its workers in knows of no open run.
@@ -138,16 +184,19 @@ class StepRun:
             for figures in trial.curve:
                 self.epoch(int(figures["epoch"]), figures)
 
+    @kept_going("metrics")
     def metrics(self, metrics: dict[str, float]) -> None:
         """Logs the step's metrics."""
         mlflow.log_metrics(metrics)
 
+    @kept_going("headline metrics")
     def headline(self, metrics: dict[str, float]) -> None:
         """Logs metrics to the experiment's own run, so that the runs table compares them."""
         now = int(time.time() * 1000)
         entries = [Metric(name, value, now, 0) for name, value in metrics.items()]
         MlflowClient().log_batch(self.parent, metrics=entries)
 
+    @kept_going("artifacts")
     def artifacts(self, *paths: Path) -> None:
         """Logs files, and folders below their own names."""
         for path in paths:
@@ -156,6 +205,9 @@ class StepRun:
             else:
                 mlflow.log_artifact(str(path))
 
+    @kept_going(
+        "the model's version in the registry (`dvc repro --force --single-item package` adds it)"
+    )
     def register(self, package: Path) -> None:
         """Makes the packaged ensemble the challenger, as a new version of the registered model.
 

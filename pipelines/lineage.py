@@ -31,10 +31,13 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument("version", metavar="MODEL_VERSION", help="number, alias or digest")
     chosen = parser.parse_args(arguments)
+    from components.outages import needed
+
     try:
         name = settings.load(Path("params.yaml")).package.name
-        for link, said in links(name, chosen.version):
-            print(f"{link:8}{said}", flush=True)
+        with needed():
+            for link, said in links(name, chosen.version):
+                print(f"{link:8}{said}", flush=True)
     except InputError as error:
         print(f"mien lineage: {error}", file=sys.stderr)
         return 1
