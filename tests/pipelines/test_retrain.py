@@ -202,7 +202,7 @@ def test_a_stage_that_fails_is_named_and_the_champion_stays(project):
     project.train(98)
     assert project.retrain("--push") == 1
     assert "out of memory" in project.said
-    assert "`dvc repro` failed, see above; the champion is what it was." in project.said
+    assert "mien retrain: `dvc repro` failed, see above; mend that and run again" in project.said
     assert project.aliases()["champion"] == "1"
 
 
