@@ -27,7 +27,7 @@ from serving.engine import MAX_BATCH, Engine, read_manifest
 from serving.prediction_log import NAME, PredictionLog
 
 PACKAGE = REFERENCE.parent
-CHANGED_WINDOWS = 20  # of each change
+CHANGED_WINDOWS = 10  # of each change
 Change = Callable[[np.ndarray], np.ndarray]
 
 

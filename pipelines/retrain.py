@@ -65,8 +65,8 @@ class Loop:
                 raise
         if status:
             raise InputError(
-                f"`{_shown(command)}` failed, see above; the champion is what it was. Mend that "
-                "and run again: what is done is not done twice."
+                f"`{_shown(command)}` failed, see above; mend that and run again: what is done is "
+                "not done twice."
             )
 
 
@@ -106,7 +106,7 @@ def update(loop: Loop) -> None:
     """Asks where `data` was imported from (`dvc import-url`) for its newest state.
 
     Raises:
-        InputError: If it was not imported, or cannot be had.
+        InputError: If it cannot be had.
     """
     if "deps" not in yaml.safe_load(POINTER.read_text(encoding="utf-8")):
         print("data was not imported from elsewhere (`dvc import-url`): nothing to update.")
