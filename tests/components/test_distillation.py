@@ -49,6 +49,7 @@ def packaged(tmp_path_factory) -> Path:
     settled |= {"temperature": 1.0, "flip": False, "abstain_below": 0.4}
     (folder / "ensemble" / "ensemble.json").write_text(json.dumps(settled))
     rows = pd.DataFrame({"row": np.arange(20), "split": "test", "label": np.int8(0)})
+    rows = rows.assign(**dict.fromkeys(CLASSES, 1 / 3))
     rows.to_parquet(folder / "ensemble" / "predictions.parquet")
     write_images(folder / "faces" / IMAGES, [np.zeros((20, 8, 8), np.uint8)])
     rows.assign(id="").to_parquet(folder / "faces" / TABLE)
