@@ -102,7 +102,9 @@ def store(tmp_path, empty_store, monkeypatch) -> MlflowClient:
 def faces(artifact) -> dsl.Dataset:
     """What the task `data` makes."""
     made = artifact(dsl.Dataset, "data")
-    synthesize(Path(made.path, "data"), faces=140, seed=1)
+    folder = Path(made.path, "data")
+    folder.mkdir(parents=True)
+    synthesize(folder, faces=140, seed=1)
     return made
 
 
