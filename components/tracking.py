@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 EXPERIMENT = "mien"
 KEY = "mien.experiment"
+SQLITE = "sqlite:///"
 
 
 def root() -> Path:
@@ -72,7 +73,7 @@ def connect() -> MlflowClient:
 
 
 def _local_store() -> str:
-    return f"sqlite:///{root() / 'mlflow.db'}"
+    return f"{SQLITE}{root() / 'mlflow.db'}"
 
 
 @contextmanager
@@ -137,7 +138,7 @@ class StepRun:
 
         def start() -> None:
             client = connect()
-            experiment = _experiment(client, root())
+            experiment = _experiment(client)
             self.parent = _parent(client, experiment, tags, flat)
             mlflow.set_experiment(experiment_id=experiment)
             mlflow.start_run(run_id=self.parent)
@@ -256,13 +257,14 @@ def flatten(values: dict[str, Any], prefix: str = "") -> dict[str, str]:
     return flat
 
 
-def _experiment(client: MlflowClient, store: Path) -> str:
+def _experiment(client: MlflowClient) -> str:
     found = client.get_experiment_by_name(EXPERIMENT)
     if found is not None:
         return found.experiment_id
     # MLflow would put artifacts below the working directory, which may be a throw-away copy.
-    local = mlflow.get_tracking_uri() == _local_store()
-    return client.create_experiment(EXPERIMENT, (store / "mlruns").as_uri() if local else None)
+    uri = mlflow.get_tracking_uri()
+    beside = Path(uri.removeprefix(SQLITE)).parent / "mlruns" if uri.startswith(SQLITE) else None
+    return client.create_experiment(EXPERIMENT, beside and beside.resolve().as_uri())
 
 
 def _parent(

@@ -6,7 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -100,6 +100,17 @@ def cloned(path: Path) -> Clone:
     made.run("git", "init", "--quiet")
     made.commit()
     return made
+
+
+@pytest.fixture(autouse=True)
+def no_remembered_store() -> Iterator[None]:
+    """MLflow would remember the address that a test had, against the variable of the next."""
+    before = os.environ.get("MLFLOW_TRACKING_URI")
+    yield
+    if "mlflow" in sys.modules:
+        sys.modules["mlflow"].set_tracking_uri(None)
+        if before is not None:
+            os.environ["MLFLOW_TRACKING_URI"] = before
 
 
 @pytest.fixture(scope="session")
