@@ -184,11 +184,15 @@ def test_the_camera_is_a_mirror_and_so_are_its_boxes(page):
     with page.expect_response("**/faces?max_faces=20") as answered:
         page.get_by_role("button", name="Use the camera").click()
     (face,) = answered.value.json()["faces"]
-    expect(page.locator(".box")).to_have_count(1)
-    frame = page.locator(".frame").bounding_box()
-    box = page.locator(".box").bounding_box()
-    right = frame["x"] + frame["width"] - box["x"] - box["width"]
-    assert right == pytest.approx(face["box"]["left"] * frame["width"] / 640, abs=20)
+    # Both in one moment: every answer draws the box anew.
+    measured = page.wait_for_function("""() => {
+        const [frame, box] = [".frame", ".box"].map((name) => document.querySelector(name));
+        if (!box) return null;
+        const [outer, inner] = [frame, box].map((one) => one.getBoundingClientRect());
+        return [outer.right - inner.right, outer.width];
+    }""")
+    right, width = measured.json_value()
+    assert right == pytest.approx(face["box"]["left"] * width / 640, abs=20)
     assert page.locator("video").evaluate("video => getComputedStyle(video).transform")[7] == "-"
 
 
