@@ -40,37 +40,56 @@ def recipes(
 
     Returns:
         M rows: `one` and `other` (int64 indices into `labels`), `share` (float64, of the
-        other) and `label` (int8).
+        other) and `label` (int8). A class that lacks too few faces for ADASYN to share out
+        has none.
 
     Raises:
         InputError: If a class has too few faces, or the method cannot work on these.
     """
-    counts = np.unique(labels, return_counts=True)[1]
+    known, counts = np.unique(labels, return_counts=True)
     if counts.min() <= neighbours:
         raise InputError(
             f"balance.method {method} needs more faces of each class than balance.neighbours "
             f"({neighbours}), but one has {counts.min()}; lower balance.neighbours."
         )
     nearest = PixelNeighbours(neighbours + 1, lookup)  # the face itself is the first
-    sampler = (
-        SMOTE(k_neighbors=nearest, random_state=seed)
-        if method == "smote"
-        else ADASYN(n_neighbors=nearest, random_state=seed)
-    )
     faces = sparse.identity(len(labels), format="csr")
+
+    def resample(grown: list[int]) -> tuple[sparse.csr_matrix, np.ndarray]:
+        goal = dict.fromkeys(grown, int(counts.max()))
+        sampler = (
+            SMOTE(sampling_strategy=goal, k_neighbors=nearest, random_state=seed)
+            if method == "smote"
+            else ADASYN(sampling_strategy=goal, n_neighbors=nearest, random_state=seed)
+        )
+        return sampler.fit_resample(faces, labels)
+
+    smaller = known[counts < counts.max()].tolist()
     try:
-        mixed, classes = sampler.fit_resample(faces, labels)
+        mixed, classes = resample(smaller)
     except (RuntimeError, ValueError) as error:
-        raise InputError(
-            f"balance.method {method} cannot be used on these faces "
-            f"({str(error).split('.')[0].lower()}); choose another."
-        ) from error
+        # ADASYN gives all up for one class whose few missing faces round to none a face.
+        able = [label for label in smaller if _works(lambda one=label: resample([one]))]
+        if not able:
+            raise InputError(
+                f"balance.method {method} cannot be used on these faces "
+                f"({str(error).split('.')[0].lower()}); choose another."
+            ) from error
+        mixed, classes = resample(able)
     made = mixed[len(labels) :].tocsr()
     made.sort_indices()
     one, other = made.indices[made.indptr[:-1]], made.indices[made.indptr[1:] - 1]
     share = np.where(one == other, 0.0, made.data[made.indptr[1:] - 1])
     columns = {"one": one.astype(np.int64), "other": other.astype(np.int64), "share": share}
     return pd.DataFrame(columns | {"label": classes[len(labels) :]})
+
+
+def _works(call: Callable[[], object]) -> bool:
+    try:
+        call()
+    except (RuntimeError, ValueError):
+        return False
+    return True
 
 
 def mix(one: np.ndarray, other: np.ndarray, share: np.ndarray) -> np.ndarray:

@@ -7,6 +7,7 @@ import pytest
 from components.balance import balance
 from components.data.synthetic import training_images
 from components.errors import InputError
+from components.interpolation import recipes
 from components.settings import AugmentSettings, BalanceSettings
 
 LABELS = [0] * 9 + [1] * 4 + [2] * 5 + [3, 4, 5, 6] * 4  # of the training faces
@@ -227,6 +228,15 @@ def test_a_sheet_shows_the_made_faces(kept):
     run(kept, "augment_minority", "smote")
     sheets = (kept.parent / "balanced" / "sheets").iterdir()
     assert sorted(path.name for path in sheets) == ["augment_minority.png", "smote.png"]
+
+
+def test_adasyn_leaves_a_class_that_is_nearly_as_large_as_the_largest_and_grows_the_others():
+    labels = np.repeat([0, 1, 2], [40, 38, 15]).astype(np.int8)
+    images = np.random.default_rng(0).integers(0, 256, (93, 4, 4), np.uint8)
+    images[labels == 1] //= 2  # few of another class among the nearest, and two faces to make
+    made = recipes("adasyn", labels, images.__getitem__, 5, 0)
+    assert set(made["label"]) == {2}
+    assert len(made) == pytest.approx(25, abs=8)
 
 
 # --- what cannot be balanced -------------------------------------------------------------
