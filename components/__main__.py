@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from components import settings
 from components.data.labels import LABEL_SETS
-from components.errors import InputError
+from components.errors import InputError, exit_status
 from components.settings import Params
 
 if TYPE_CHECKING:
@@ -229,24 +229,21 @@ STEPS: dict[str, Callable[..., Metrics]] = {
 def main(arguments: list[str] | None = None) -> int:
     """Runs one step; returns the process's exit status."""
     chosen = _parser().parse_args(arguments)
-    try:
-        params = settings.load(chosen.params)
-        if chosen.step == "synthesize":
-            _synthesize(params, chosen.out)
-        elif chosen.step in ("promote", "rollback"):
-            from components import gate
+    return exit_status(f"mien {chosen.step}", lambda: _do(chosen))
 
-            return {"promote": gate.promote, "rollback": gate.roll_back}[chosen.step](params)
-        elif chosen.step == "search" and "chief" not in os.environ.get(TUNER, "chief"):
-            _work(params)
-        else:
-            _run(chosen.step, params, getattr(chosen, "member", None))
-    except InputError as error:
-        print(f"mien {chosen.step}: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print(f"mien {chosen.step}: stopped; run the same again to go on.", file=sys.stderr)
-        return 130
+
+def _do(chosen: argparse.Namespace) -> int:
+    params = settings.load(chosen.params)
+    if chosen.step == "synthesize":
+        _synthesize(params, chosen.out)
+    elif chosen.step in ("promote", "rollback"):
+        from components import gate
+
+        return {"promote": gate.promote, "rollback": gate.roll_back}[chosen.step](params)
+    elif chosen.step == "search" and "chief" not in os.environ.get(TUNER, "chief"):
+        _work(params)
+    else:
+        _run(chosen.step, params, getattr(chosen, "member", None))
     return 0
 
 

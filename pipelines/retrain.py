@@ -21,7 +21,7 @@ from typing import TextIO
 import yaml
 
 from components import settings
-from components.errors import InputError
+from components.errors import InputError, exit_status
 from components.outputs import replacing, write_text
 from components.turns import turn
 from pipelines.retrain_page import WORDS, Verdict, page, pictures
@@ -229,18 +229,15 @@ def main(arguments: list[str] | None = None) -> int:
     """Returns the process's exit status."""
     asked = _parser().parse_args(arguments)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
-    try:
-        settings.load(PARAMS)
-        if os.environ.get("MLFLOW_TRACKING_URI") == "":
-            raise InputError("MLFLOW_TRACKING_URI is empty; name a server, or take it away.")
-        with turn(LOCK, "retraining") as locked:
-            return retrain(Loop(asked, locked))
-    except InputError as error:
-        print(f"mien retrain: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("mien retrain: stopped; run the same again to go on.", file=sys.stderr)
-        return 130
+    return exit_status("mien retrain", lambda: _do(asked))
+
+
+def _do(asked: argparse.Namespace) -> int:
+    settings.load(PARAMS)
+    if os.environ.get("MLFLOW_TRACKING_URI") == "":
+        raise InputError("MLFLOW_TRACKING_URI is empty; name a server, or take it away.")
+    with turn(LOCK, "retraining") as locked:
+        return retrain(Loop(asked, locked))
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ from pathlib import Path
 import yaml
 
 from components import settings
-from components.errors import InputError
+from components.errors import InputError, exit_status
 from components.outputs import write_text
 from pipelines.study_page import Row, page
 from pipelines.study_plan import Study, compose, load, pipeline
@@ -192,21 +192,18 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("names", nargs="*", help="experiments of study.yaml; all if none is named")
     parser.add_argument("--plan", type=Path, default=PLAN, help="another study.yaml")
     asked = parser.parse_args(arguments)
-    try:
-        settings.load(Path("params.yaml"))
-        study = load(asked.plan)
-        unknown = [name for name in asked.names if name not in study.experiments]
-        if unknown:
-            known = ", ".join(study.experiments)
-            raise InputError(f"{asked.plan} has no experiment {unknown[0]!r}; it has {known}.")
-        names = asked.names or list(study.experiments)
-        return run(study, "full" if asked.full else "quick", names, Path.cwd()) > 0
-    except InputError as error:
-        print(f"mien study: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("mien study: stopped; run the same again to go on.", file=sys.stderr)
-        return 130
+    return exit_status("mien study", lambda: _do(asked))
+
+
+def _do(asked: argparse.Namespace) -> int:
+    settings.load(Path("params.yaml"))
+    study = load(asked.plan)
+    unknown = [name for name in asked.names if name not in study.experiments]
+    if unknown:
+        known = ", ".join(study.experiments)
+        raise InputError(f"{asked.plan} has no experiment {unknown[0]!r}; it has {known}.")
+    names = asked.names or list(study.experiments)
+    return run(study, "full" if asked.full else "quick", names, Path.cwd()) > 0
 
 
 def _dvc(*arguments: str) -> list[str]:
