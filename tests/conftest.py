@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -69,6 +70,18 @@ class Clone:
             start_new_session=True,
         )
 
+    @staticmethod
+    def wait_for(
+        condition: Callable[[], bool], process: subprocess.Popen, log: Path, seconds: int = 180
+    ) -> None:
+        """Waits until something is so, for as long as the process that should bring it runs."""
+        for _ in range(seconds * 5):
+            if condition():
+                return
+            assert process.poll() is None, log.read_text()[-4000:]
+            time.sleep(0.2)
+        raise AssertionError(f"not after {seconds} s:\n{log.read_text()[-4000:]}")
+
 
 @pytest.fixture(scope="session")
 def clone(tmp_path_factory) -> Clone:
@@ -121,6 +134,19 @@ def empty_store(tmp_path_factory) -> Path:
     store = tmp_path_factory.mktemp("store") / "mlflow.db"
     MlflowClient(f"sqlite:///{store}").search_experiments()
     return store
+
+
+@pytest.fixture
+def workplace(tmp_path, empty_store, monkeypatch) -> Path:
+    """A folder with settings and an MLflow store of its own; works there."""
+    for name in ("DVC_ROOT", "DVC_EXP_NAME", "MLFLOW_TRACKING_URI"):
+        monkeypatch.delenv(name, raising=False)
+    folder = tmp_path / "workplace"
+    folder.mkdir()
+    shutil.copy(empty_store, folder)
+    shutil.copy(ROOT / "params.yaml", folder)
+    monkeypatch.chdir(folder)
+    return folder
 
 
 @pytest.fixture(scope="session")

@@ -8,8 +8,6 @@ import shutil
 import signal
 import socket
 import sqlite3
-import subprocess
-import time
 import urllib.request
 from collections import Counter
 from pathlib import Path
@@ -189,7 +187,7 @@ def test_a_killed_training_goes_on_from_its_checkpoint(reproduced, tmp_path):
     stage = "train@mini_xception"
     running = reproduced.start("dvc", "repro", "--single-item", stage, log=log)
     checkpoints = reproduced.path / ".checkpoints" / "train" / "mini_xception"
-    wait_for(lambda: done_epochs(checkpoints) >= 3, running, log)
+    reproduced.wait_for(lambda: done_epochs(checkpoints) >= 3, running, log)
     os.killpg(running.pid, signal.SIGKILL)
     running.wait()
     done = done_epochs(checkpoints)
@@ -213,7 +211,7 @@ def test_the_served_answer_is_that_of_the_packaged_graph(reproduced, tmp_path):
     tag = reproduced.run("python", "-m", "pipelines.bento").splitlines()[-1]
     server = reproduced.start("bentoml", "serve", tag, "--port", str(port), log=log)
     try:
-        wait_for(lambda: ready(port), server, log)
+        reproduced.wait_for(lambda: ready(port), server, log)
         answer = post(port, picture)
         classes = read_manifest(package)["classes"]
         got = [answer["probabilities"][name] for name in classes]
@@ -230,15 +228,6 @@ def test_the_served_answer_is_that_of_the_packaged_graph(reproduced, tmp_path):
 def done_epochs(checkpoints: Path) -> int:
     logs = list(checkpoints.glob("*/curves.csv"))
     return max(len(logs[0].read_text().splitlines()) - 1, 0) if logs else 0
-
-
-def wait_for(condition, process: subprocess.Popen, log: Path, seconds: int = 180) -> None:
-    for _ in range(seconds * 5):
-        if condition():
-            return
-        assert process.poll() is None, log.read_text()[-4000:]
-        time.sleep(0.2)
-    raise AssertionError(f"not after {seconds} s:\n{log.read_text()[-4000:]}")
 
 
 def ready(port: int) -> bool:

@@ -19,22 +19,11 @@ ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
-def workplace(tmp_path, empty_store, monkeypatch):
-    """A folder with settings and an MLflow store of its own; works there."""
-    for name in ("DVC_ROOT", "DVC_EXP_NAME", "MLFLOW_TRACKING_URI"):
-        monkeypatch.delenv(name, raising=False)
-    folder = tmp_path / "workplace"
-    folder.mkdir()
-    shutil.copy(empty_store, folder)
-    text = (ROOT / "params.yaml").read_text(encoding="utf-8").replace("max_ece: 0.1", "max_ece: 1")
-    (folder / "params.yaml").write_text(text, encoding="utf-8")
-    monkeypatch.chdir(folder)
-    return folder
-
-
-@pytest.fixture
 def params(workplace):
-    return settings.load(workplace / "params.yaml")
+    file = workplace / "params.yaml"
+    text = file.read_text(encoding="utf-8").replace("max_ece: 0.1", "max_ece: 1")
+    file.write_text(text, encoding="utf-8")
+    return settings.load(file)
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """The way back from a registered model, in a git repository and an MLflow store of its own."""
 
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -17,19 +16,12 @@ MD5 = "0123456789abcdef0123456789abcdef.dir"
 
 
 @pytest.fixture
-def workplace(tmp_path, empty_store, monkeypatch):
-    """A committed folder with settings and a data.dvc; works there."""
-    for name in ("DVC_ROOT", "DVC_EXP_NAME", "MLFLOW_TRACKING_URI"):
-        monkeypatch.delenv(name, raising=False)
-    folder = tmp_path / "workplace"
-    folder.mkdir()
-    shutil.copy(empty_store, folder)
-    monkeypatch.chdir(folder)
-    (folder / "params.yaml").write_bytes((ROOT / "params.yaml").read_bytes())
-    (folder / "data.dvc").write_text(f"outs:\n- md5: {MD5}\n  path: data\n")
+def workplace(workplace):
+    """The same, committed, with a data.dvc."""
+    (workplace / "data.dvc").write_text(f"outs:\n- md5: {MD5}\n  path: data\n")
     git("init", "--quiet")
     commit()
-    return folder
+    return workplace
 
 
 @pytest.fixture

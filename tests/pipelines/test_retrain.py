@@ -10,8 +10,6 @@ import re
 import shutil
 import signal
 import subprocess
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import psutil
@@ -92,7 +90,7 @@ class Project:
         started = self.path / ".dvc/tmp/started"
         started.unlink(missing_ok=True)
         process, log = self.start()
-        wait_for(started.exists, process, log)
+        self.clone.wait_for(started.exists, process, log)
         return process, psutil.Process(process.pid).children(recursive=True)
 
     def retrain(self, *arguments: str, **variables: str) -> int:
@@ -277,12 +275,3 @@ def test_a_server_that_is_down_is_named_without_its_password(project):
     assert PASSWORD not in project.said
     assert project.retrain(MLFLOW_TRACKING_URI="") == 1
     assert "MLFLOW_TRACKING_URI is empty" in project.said
-
-
-def wait_for(condition: Callable[[], bool], process: subprocess.Popen, log: Path) -> None:
-    for _ in range(900):
-        if condition():
-            return
-        assert process.poll() is None, log.read_text()[-4000:]
-        time.sleep(0.2)
-    raise AssertionError(f"not after three minutes:\n{log.read_text()[-4000:]}")

@@ -2,8 +2,6 @@
 
 import os
 import signal
-import subprocess
-import time
 from pathlib import Path
 
 import pytest
@@ -51,7 +49,7 @@ def test_a_killed_study_goes_on_and_a_finished_one_does_nothing(fresh_clone, tmp
 
     log = tmp_path / "log"
     running = clone.start(*command, log=log)
-    wait_for(lambda: epochs_of_second(clone.path, log.read_text()) >= 2, running, log)
+    clone.wait_for(lambda: epochs_of_second(clone.path, log.read_text()) >= 2, running, log, 600)
     os.killpg(running.pid, signal.SIGKILL)
     running.wait()
     assert "| `second`: oversampled | +3 points over `first` | not run |" in written(clone.path)
@@ -83,15 +81,6 @@ def epochs_of_second(clone: Path, printed: str) -> int:
     if "== quick-second" not in printed or not logs:
         return 0
     return len(logs[0].read_text().splitlines()) - 1
-
-
-def wait_for(condition, process: subprocess.Popen, log: Path, seconds: int = 600) -> None:
-    for _ in range(seconds * 10):
-        if condition():
-            return
-        assert process.poll() is None, log.read_text()[-4000:]
-        time.sleep(0.1)
-    raise AssertionError(f"not after {seconds} s:\n{log.read_text()[-4000:]}")
 
 
 @pytest.fixture
