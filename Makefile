@@ -19,7 +19,7 @@ export BENTOML_DO_NOT_TRACK := true
 export MLFLOW_DISABLE_TELEMETRY := true
 export MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR := false
 
-.PHONY: help setup data weights repro search study test lint detector serve retrain drift promote rollback ui plots lock clean clean-data
+.PHONY: help setup data weights repro search train study test lint detector serve retrain drift promote rollback ui plots lock clean clean-data
 
 help: ## List the verbs
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -48,6 +48,9 @@ repro: data ## Run what has to be run, from the faces to the packaged ensemble
 
 search: data ## Run the search with what it needs, in WORKERS processes side by side
 	@SEARCH_WORKERS=$(WORKERS) dvc repro search
+
+train: data ## Train MEMBER with what it needs; WORKERS processes share out every batch
+	@TRAIN_WORKERS=$(WORKERS) dvc repro train@$(MEMBER)
 
 study: data ## Run the two studies' experiments one by one, write docs/study.md (FULL=1: for days)
 	@python -m pipelines.study $(if $(FULL),--full)

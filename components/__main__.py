@@ -10,12 +10,12 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from components import settings
 from components.data.labels import LABEL_SETS
 from components.errors import InputError, exit_status
-from components.settings import Params
+from components.settings import Params, TrainSettings
 
 if TYPE_CHECKING:
     from components.tracking import StepRun
@@ -29,6 +29,7 @@ PLOTS = Path("plots")
 CHECKPOINTS = Path(".checkpoints")
 
 TUNER = "KERASTUNER_TUNER_ID"  # names this process where a search has a chief and workers
+TRAINER = "KERAS_DISTRIBUTION_PROCESS_ID"  # and where several train a member; the chief is 0
 
 Metrics = dict[str, float]
 
@@ -100,31 +101,39 @@ def design(params: Params, run: "StepRun") -> Metrics:
 
 def train(params: Params, run: "StepRun", member: str) -> Metrics:
     """train one member, from its last checkpoint if there is one"""
+    run.parameters(_recipe(params, member).model_dump())
+    metrics = _train(params, member, on_epoch=run.epoch)
+    out = ARTIFACTS / "train" / member
+    run.artifacts(out / "curves.csv", out / "curves.png")
+    return metrics
+
+
+def _recipe(params: Params, member: str) -> TrainSettings:
     for section, known in (("train.members", params.train.members), ("design", params.design)):
         if member not in known:
             raise InputError(
                 f"params.yaml: {section} has no {member!r}; it has {', '.join(known)}."
             )
+    return params.train.members[member]
+
+
+def _train(params: Params, member: str, **options: Any) -> Metrics:
     from components.train import train
 
-    recipe = params.train.members[member]
+    recipe = _recipe(params, member)
     weights = params.design[member].weights
-    out = ARTIFACTS / "train" / member
-    run.parameters(recipe.model_dump())
-    metrics = train(
+    return train(
         ARTIFACTS / "design" / f"{member}.json",
         FACES,
         KEPT,
         TRAINING,
-        out,
+        ARTIFACTS / "train" / member,
         recipe,
         classes=LABEL_SETS[params.clean.label_set],
         checkpoints=CHECKPOINTS / "train" / member,
         weights=Path(weights) if weights else None,
-        on_epoch=run.epoch,
+        **options,
     )
-    run.artifacts(out / "curves.csv", out / "curves.png")
-    return metrics
 
 
 def ensemble(params: Params, run: "StepRun") -> Metrics:
@@ -234,22 +243,25 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _do(chosen: argparse.Namespace) -> int:
     params = settings.load(chosen.params)
+    # The libraries' start-up chatter would bury the one line that matters when a step fails.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     if chosen.step == "synthesize":
         _synthesize(params, chosen.out)
     elif chosen.step in ("promote", "rollback"):
         from components import gate
 
         return {"promote": gate.promote, "rollback": gate.roll_back}[chosen.step](params)
+    # Of a team only the chief has the results, the metrics and the MLflow run.
     elif chosen.step == "search" and "chief" not in os.environ.get(TUNER, "chief"):
-        _work(params)
+        _help_search(params)
+    elif chosen.step == "train" and os.environ.get(TRAINER, "0") != "0":
+        _train(params, chosen.member)
     else:
         _run(chosen.step, params, getattr(chosen, "member", None))
     return 0
 
 
 def _run(step: str, params: Params, member: str | None) -> None:
-    # The libraries' start-up chatter would bury the one line that matters when a step fails.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     from components import metrics
     from components.tracking import step_run
 
@@ -262,9 +274,7 @@ def _run(step: str, params: Params, member: str | None) -> None:
     metrics.write(file, results)
 
 
-def _work(params: Params) -> None:
-    """Takes part in a search; the chief has the results, the metrics and the MLflow run."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+def _help_search(params: Params) -> None:
     from components.search import work
 
     work(

@@ -1,5 +1,6 @@
 """What a network is fed: shuffled, augmented batches of faces, straight from disk."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import keras
@@ -174,6 +175,28 @@ def evaluation_batches(face_set: FaceSet, table: pd.DataFrame, classes: int) -> 
     """
     targets = one_hot(table["label"].to_numpy(), classes)
     return Batches(face_set.images, table["row"].to_numpy(), targets, batch_size=256)
+
+
+def once_a_face(
+    batches: Batches, file: Path, answers: Callable[[np.ndarray], np.ndarray]
+) -> np.ndarray:
+    """Returns something of the faces in `batches` that takes long to make, from `file` if there.
+
+    Args:
+        batches: N examples; a face that repeats is asked about once.
+        file: A `.npy` file to read, or else to write.
+        answers: Given (M,) rows of `batches.images`, returns an array of M answers.
+
+    Returns:
+        N answers, in the order of `batches.rows`.
+    """
+    rows, places = np.unique(batches.rows, return_inverse=True)
+    if not file.exists():
+        fresh = file.with_suffix(".part")
+        with fresh.open("wb") as target:
+            np.save(target, answers(rows))
+        fresh.replace(file)
+    return np.load(file)[places]
 
 
 def _with_channels(faces: np.ndarray) -> np.ndarray:

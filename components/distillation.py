@@ -12,7 +12,7 @@ import numpy as np
 import onnxruntime
 from scipy.special import softmax
 
-from components.batches import Batches
+from components.batches import Batches, once_a_face
 from components.errors import InputError
 from components.metrics import SMALLEST
 from components.settings import DistilSettings
@@ -68,21 +68,17 @@ def soft_targets(
     Raises:
         InputError: If the folder is no packaged ensemble, or one of other classes or faces.
     """
-    rows, places = np.unique(batches.rows, return_inverse=True)
-    if not cache.exists():
+
+    def answers(rows: np.ndarray) -> np.ndarray:
         shape = batches[0][0].shape[1:]
         session = _session(Path(settings.teacher), classes, shape)
         name = session.get_inputs()[0].name
-        answers = [
-            session.run(None, {name: batches.images[some].reshape(-1, *shape)})[0]
-            for some in np.split(rows, range(AT_ONCE, len(rows), AT_ONCE))
-        ]
-        fresh = cache.with_suffix(".part")
-        with fresh.open("wb") as target:
-            np.save(target, np.concatenate(answers))
-        fresh.replace(cache)
-    logs = np.log(np.maximum(np.load(cache), SMALLEST))
-    return softmax(logs / settings.temperature, axis=1).astype(np.float32)[places]
+        parts = np.split(rows, range(AT_ONCE, len(rows), AT_ONCE))
+        shown = (batches.images[part].reshape(-1, *shape) for part in parts)
+        return np.concatenate([session.run(None, {name: faces})[0] for faces in shown])
+
+    logs = np.log(np.maximum(once_a_face(batches, cache, answers), SMALLEST))
+    return softmax(logs / settings.temperature, axis=1).astype(np.float32)
 
 
 def _session(

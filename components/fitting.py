@@ -12,7 +12,7 @@ from pathlib import Path
 import keras
 import pandas as pd
 
-from components import sizes
+from components import parallel, sizes
 from components.batches import Batches, EpochClock
 from components.distillation import DistillationLoss
 from components.errors import InputError
@@ -69,35 +69,36 @@ def fit(
             on_epoch_end=lambda epoch, figures: on_epoch(len(first) + epoch + 1, figures)
         )
         keep = [] if size else [BestEpoch(state / "best_all.weights.h5", past)]
+        callbacks = [EpochClock(train_batches), *_callbacks([report, *keep], state, settings)]
+        parallel.wait()  # what the chief wrote in the stage before is whole
         learner.fit(
-            train_batches,
-            validation_data=val_batches,
+            parallel.shared(train_batches),
+            validation_data=parallel.shared(val_batches),
             epochs=end,
             shuffle=False,  # the batches shuffle themselves, as the seed says
-            verbose=VERBOSITY,
-            callbacks=_callbacks([EpochClock(train_batches), report, *keep], state, settings),
+            verbose=VERBOSITY if parallel.is_chief() else 0,
+            callbacks=callbacks,
         )
     own = curves(state, settings, len(first))
     return pd.concat([first, own], ignore_index=True) if len(first) else own
 
 
 def _callbacks(
-    own: list[keras.callbacks.Callback], state: Path, settings: TrainSettings
+    records: list[keras.callbacks.Callback], state: Path, settings: TrainSettings
 ) -> list[keras.callbacks.Callback]:
-    """Returns a stage's own callbacks among those that every stage has."""
+    """Returns what every stage has, and its records where they are kept."""
     rate = [FallingRate(state, settings)] if settings.schedule == "plateau" else []
     stop = [Patience(state, settings)] if settings.patience is not None else []
+    log = keras.callbacks.CSVLogger(state / "curves.csv", append=True)
     return [
         *rate,
         StopOnNaN(),
         AveragedValidation(),
-        *own,
-        keras.callbacks.CSVLogger(state / "curves.csv", append=True),
+        *([*records, log] if parallel.is_chief() else []),
         # Behind all that writes, so that an epoch counts as done only when everything is written.
         # Every stage begins with what it restores, and so goes on from the one before.
-        keras.callbacks.BackupAndRestore(
-            state / "last", double_checkpoint=True, delete_checkpoint=False
-        ),
+        parallel.Backup(state / "last", double_checkpoint=True, delete_checkpoint=False),
+        parallel.Together(),
         *stop,
     ]
 
@@ -188,7 +189,7 @@ def _swap(model: keras.Model) -> None:
         return
     averages = model.optimizer._model_variables_moving_average  # as Keras's SwapEMAWeights does
     for variable, average in zip(model.trainable_variables, averages, strict=True):
-        value = keras.ops.convert_to_numpy(variable)
+        value = keras.ops.copy(variable.value)
         variable.assign(average)
         average.assign(value)
 
@@ -221,7 +222,7 @@ class BestEpoch(keras.callbacks.ModelCheckpoint):
         )
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
-        with averaged(self.model):
+        with parallel.undistributed(), averaged(self.model):
             super().on_epoch_end(epoch, logs)
 
 

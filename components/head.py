@@ -11,7 +11,7 @@ import keras
 import numpy as np
 import pandas as pd
 
-from components.batches import Batches
+from components.batches import Batches, once_a_face
 from components.errors import InputError
 from components.fitting import OnEpoch
 from components.models import FEATURES
@@ -121,11 +121,9 @@ def cached_features(body: keras.Model, batches: Batches, file: Path) -> np.ndarr
     Returns:
         (N, D) float32 features, in the order of `batches.rows`.
     """
-    rows, places = np.unique(batches.rows, return_inverse=True)
-    if not file.exists():
+
+    def answers(rows: np.ndarray) -> np.ndarray:
         distinct = Batches(batches.images, rows, np.zeros((len(rows), 1)), batch_size=64)
-        fresh = file.with_suffix(".part")
-        with fresh.open("wb") as target:
-            np.save(target, predict(body, distinct))
-        fresh.replace(file)
-    return np.load(file)[places]
+        return predict(body, distinct)
+
+    return once_a_face(batches, file, answers)

@@ -10,6 +10,7 @@ from pathlib import Path
 import keras
 import pandas as pd
 
+from components import parallel
 from components.archive import save_model
 from components.batches import Batches, evaluation_batches, training_batches
 from components.data.faces import FaceSet
@@ -64,13 +65,15 @@ def train(
             that a checkpoint spares are reported first.
 
     Returns:
-        `val.accuracy` and `val.loss` of the epoch that was kept, and its number `epoch`.
+        `val.accuracy` and `val.loss` of the epoch that was kept, and its number `epoch`. Of
+        several processes (`components/parallel.py`) only the chief returns and writes something.
 
     Raises:
         InputError: If an input is missing, a class has no training face, the weights do not fit
             the network, it cannot work at the sizes, the teacher is none, or the loss is no
             longer finite.
     """
+    parallel.join(settings.batch_size)
     face_set = FaceSet.open(faces)
     table = pd.read_parquet(kept / "kept.parquet")
     state = checkpoints / _fingerprint(settings, architecture, weights, faces, kept, training)
@@ -92,14 +95,18 @@ def train(
         seed=settings.seed,
     )
     _check_classes(train_batches, classes, training)
-    if settings.distil is not None:
-        train_batches.teacher = soft_targets(
-            train_batches, classes, settings.distil, state / "teacher.npy"
-        )
     validation = table[table["split"] == "val"]
     val_batches = evaluation_batches(face_set, validation, len(classes))
-    first = _fit_head_once(model, train_batches, val_batches, settings, state, on_epoch)
-    curves = fit(model, train_batches, val_batches, settings, state, first, on_epoch)
+    with parallel.chief_first():
+        if settings.distil is not None:
+            train_batches.teacher = soft_targets(
+                train_batches, classes, settings.distil, state / "teacher.npy"
+            )
+        first = _fit_head_once(model, train_batches, val_batches, settings, state, on_epoch)
+    with parallel.spread(model) as learner:
+        curves = fit(learner, train_batches, val_batches, settings, state, first, on_epoch)
+    if not parallel.is_chief():
+        return {}
 
     whole = curves[curves["phase"].isin(["head", WHOLE])]
     best = whole.loc[whole["val_accuracy"].idxmax()]

@@ -1,7 +1,7 @@
-"""Published weights: which files there are, and how they get into our bodies.
+"""What a training can start from: published weights, or a network trained before.
 
-The files are older than Keras 3, which refuses the `/` in their layers' names: they are read
-with h5py and matched by name, every shape checked before the first weight changes. Nothing is
+The published files are older than Keras 3, which refuses the `/` in their layers' names: they are
+read with h5py and matched by name, every shape checked before the first weight changes. Nothing is
 downloaded; `make weights` (`pipelines/weights.py`) says what to put where.
 """
 
@@ -104,12 +104,12 @@ class Loaded:
 
 
 def load_pretrained(model: "keras.Model", member: str, path: Path) -> Loaded:
-    """Puts published weights into the body of a network; the head stays as it is.
+    """Puts weights into a network, as `design.MEMBER.weights` says; published ones into its body.
 
     Args:
         model: Network of the architecture `member`, changed in place, and only if all fits.
         member: Name of the architecture.
-        path: Its published HDF5 file, as `design.MEMBER.weights` names it.
+        path: Its published HDF5 file, or a `model.keras` that an earlier training wrote.
 
     Returns:
         What was loaded and what of the file was not used.
@@ -120,10 +120,12 @@ def load_pretrained(model: "keras.Model", member: str, path: Path) -> Loaded:
     """
     from components.models import body
 
+    if path.suffix == ".keras":
+        return _load_earlier(model, member, path)
     if member not in PUBLISHED:
         raise InputError(
             f"design.{member}.weights: no weights are published for {member}, only for "
-            f"{', '.join(PUBLISHED)}; set it to null."
+            f"{', '.join(PUBLISHED)}; set it to null, or name a model.keras of your own."
         )
     stored = read_layers(path)
     wanted = {layer.name: layer for layer in body(model) if layer.weights}
@@ -142,6 +144,42 @@ def load_pretrained(model: "keras.Model", member: str, path: Path) -> Loaded:
         parameters=sum(value.size for tensors in values.values() for value in tensors),
         unused=tuple(name for name in stored if name not in wanted),
     )
+
+
+def _load_earlier(model: "keras.Model", member: str, path: Path) -> Loaded:
+    """Takes everything from a network trained before; its last layer if the classes are as many."""
+    import keras
+
+    if not path.is_file():
+        raise InputError(f"design.{member}.weights: {path} is missing; name a file, or set null.")
+    try:
+        earlier = keras.models.load_model(path, compile=False)
+    except (OSError, ValueError, KeyError) as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(
+            f"{path} cannot be read as a network ({reason}); name a model.keras that the train "
+            "step wrote."
+        ) from None
+    own, theirs = ([layer for layer in one.layers if layer.weights] for one in (model, earlier))
+    shapes, their_shapes = ([_shapes(layer) for layer in layers] for layers in (own, theirs))
+    if shapes[:-1] != their_shapes[:-1]:
+        raise InputError(
+            f"{path} holds another network ({earlier.name}) than design.{member} describes; name "
+            f"one of {member} with the same options."
+        )
+    if shapes[-1] != their_shapes[-1]:
+        own.pop()
+    for layer, source in zip(own, theirs, strict=False):
+        layer.set_weights(source.get_weights())
+    return Loaded(
+        layers=tuple(layer.name for layer in own),
+        parameters=sum(layer.count_params() for layer in own),
+        unused=tuple(layer.name for layer in theirs[len(own) :]),
+    )
+
+
+def _shapes(layer: "keras.Layer") -> list[tuple[int, ...]]:
+    return [tuple(variable.shape) for variable in layer.weights]
 
 
 def read_layers(path: Path) -> dict[str, dict[str, np.ndarray]]:

@@ -110,7 +110,7 @@ def train(
     from pipelines import pod
 
     inputs = [ingest, clean, balance, design]
-    pod.run(f"components train {member}", params, inputs, out, metrics)
+    pod.run(f"pipelines.train {member}", params, inputs, out, metrics)
 
 
 @component

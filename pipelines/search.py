@@ -7,11 +7,12 @@ folder of the chief (NFS or the like) and Keras Tuner's three variables, and run
 """
 
 import os
-import signal
-import socket
 import subprocess
 import sys
 import time
+
+from components.errors import exit_status
+from pipelines import team
 
 RESTARTS = 2  # of each worker; after that something is wrong with more than one process
 STEP = [sys.executable, "-m", "components", "search"]
@@ -19,15 +20,14 @@ STEP = [sys.executable, "-m", "components", "search"]
 
 def main() -> int:
     """Runs the search; returns the exit status."""
-    asked = os.environ.get("SEARCH_WORKERS", "1")
-    if not asked.isdigit() or int(asked) < 1:
-        print(f"mien search: SEARCH_WORKERS is {asked!r}; give a number from 1.", file=sys.stderr)
-        return 1
-    if asked == "1":
-        return subprocess.run(STEP, check=False).returncode
-    # As for Ctrl-C: take the team along.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
-    return run_team(int(asked))
+
+    def work() -> int:
+        workers = team.asked("SEARCH_WORKERS")
+        if workers == 1:
+            return subprocess.run(STEP, check=False).returncode
+        return run_team(workers)
+
+    return exit_status("mien search", work)
 
 
 def run_team(workers: int) -> int:
@@ -36,29 +36,25 @@ def run_team(workers: int) -> int:
     Keras Tuner's chief waits for ever for workers that are gone, so somebody must watch: a
     worker that dies is started again under its name and gets its trial back.
     """
-    port = _free_port()
-    chief = _start("chief", port)
-    team = {f"worker{number}": _start(f"worker{number}", port) for number in range(workers)}
-    deaths = dict.fromkeys(team, 0)
-    try:
-        while chief.poll() is None:
-            for name, worker in team.items():
-                if worker.poll() in (None, 0):
+    port = team.free_port()
+    names = [f"worker{number}" for number in range(workers)]
+    deaths = dict.fromkeys(names, 0)
+    with team.ending() as processes:
+        for name in ("chief", *names):
+            processes[name] = _start(name, port)
+        while processes["chief"].poll() is None:
+            for name in names:
+                if not (status := processes[name].poll()):
                     continue
                 deaths[name] += 1
-                told = f"mien search: {name} died with status {worker.returncode}"
+                told = f"mien search: {name} died with status {status}"
                 if deaths[name] > RESTARTS:
                     print(f"{told} for the last time; the search ends.", file=sys.stderr)
                     return 1
                 print(f"{told}; starting it again.", file=sys.stderr)
-                team[name] = _start(name, port)
+                processes[name] = _start(name, port)
             time.sleep(0.5)
-        return chief.returncode
-    finally:
-        for process in (chief, *team.values()):
-            process.terminate()
-        for process in (chief, *team.values()):
-            process.wait()
+        return processes["chief"].returncode
 
 
 def _start(name: str, port: int) -> subprocess.Popen:
@@ -68,12 +64,6 @@ def _start(name: str, port: int) -> subprocess.Popen:
         "KERASTUNER_ORACLE_PORT": str(port),
     }
     return subprocess.Popen(STEP, env=os.environ | role)
-
-
-def _free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return free.getsockname()[1]
 
 
 if __name__ == "__main__":

@@ -220,3 +220,50 @@ def test_an_architecture_without_published_weights_says_so(files):
 
 def test_a_layer_without_weights_is_not_listed(files):
     assert "pool1" not in read_layers(files["vggface"][0])
+
+
+@pytest.fixture
+def earlier(tmp_path) -> Path:
+    """A network trained before, for eight classes."""
+    path = tmp_path / "model.keras"
+    models.build("mien", (40, 36, 1), 8, 24, width=0.25).save(path)
+    return path
+
+
+def test_a_network_goes_on_from_one_of_other_classes(earlier):
+    model = models.build("mien", (40, 36, 1), 7, 24, width=0.25)
+    head = model.layers[-1].get_weights()
+    loaded = load_pretrained(model, "mien", earlier)
+    before = keras.models.load_model(earlier)
+    for layer, source in zip(model.layers[:-1], before.layers[:-1], strict=True):
+        for own, theirs in zip(layer.get_weights(), source.get_weights(), strict=True):
+            np.testing.assert_array_equal(own, theirs)
+    for own, fresh in zip(model.layers[-1].get_weights(), head, strict=True):
+        np.testing.assert_array_equal(own, fresh)
+    assert loaded.parameters == model.count_params() - model.layers[-1].count_params()
+    assert loaded.unused == ("logits",)
+
+
+def test_with_the_same_classes_the_head_goes_on_too(earlier):
+    model = models.build("mien", (40, 36, 1), 8, 24, width=0.25)
+    load_pretrained(model, "mien", earlier)
+    before = keras.models.load_model(earlier)
+    np.testing.assert_array_equal(model.predict(FACES, verbose=0), before.predict(FACES, verbose=0))
+
+
+@pytest.mark.parametrize(
+    ("spoil", "reason"),
+    [
+        (lambda path: path.unlink(), "is missing"),
+        (lambda path: path.write_bytes(path.read_bytes()[:2000]), "cannot be read as a network"),
+        (lambda path: None, "holds another network"),
+    ],
+)
+def test_what_is_no_earlier_network_changes_nothing(earlier, spoil, reason):
+    spoil(earlier)
+    model = models.build("mien", (40, 36, 1), 7, 24, width=0.5)
+    before = model.get_weights()
+    with pytest.raises(InputError, match=reason):
+        load_pretrained(model, "mien", earlier)
+    for own, old in zip(model.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(own, old)
