@@ -50,7 +50,8 @@ search: data ## Run the search with what it needs, in WORKERS processes side by 
 	@SEARCH_WORKERS=$(WORKERS) dvc repro search
 
 train: data ## Train MEMBER with what it needs; WORKERS processes share out every batch
-	@TRAIN_WORKERS=$(WORKERS) dvc repro train@$(MEMBER)
+	@test -n "$(MEMBER)" || { echo "Name one: make train MEMBER=mini_xception" >&2; exit 1; }
+	TRAIN_WORKERS=$(WORKERS) dvc repro train@$(MEMBER)
 
 study: data ## Run the two studies' experiments one by one, write docs/study.md (FULL=1: for days)
 	@python -m pipelines.study $(if $(FULL),--full)
