@@ -5,7 +5,8 @@
 PACKAGE is the folder of the stored model that the service at the address serves
 (`bentoml models get TAG -o path`), PICTURE a photograph of one face, 640 × 480. Everything runs
 on the same machine, so that clients take time from the service: what is printed is a lower
-bound. The direct and the served measurements take turns.
+bound. The direct and the served measurements take turns. Keras is asked for what was packaged
+last, from `artifacts/`.
 """
 
 import argparse
@@ -16,6 +17,7 @@ import statistics
 import threading
 import time
 from collections import Counter
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -56,6 +58,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=10, help="of each load")
     arguments = parser.parse_args()
     one_client(arguments)
+    beside_keras(arguments)
     best = batch_sizes(arguments)
     crops(arguments, best)
     crowd(arguments)
@@ -88,6 +91,29 @@ def one_client(arguments: argparse.Namespace) -> None:
                 seconds[key].append(time.perf_counter() - start)
     ratio = statistics.median(seconds["served"]) / statistics.median(seconds["direct"])
     print(f"one picture, one client ({name}): served / direct = {ratio:.2f}")
+
+
+def beside_keras(arguments: argparse.Namespace) -> None:
+    """How much faster the packaged graph is than `predict` of the same ensemble in Keras."""
+    import keras
+
+    from components.package import join
+
+    fitted = json.loads(Path("artifacts/ensemble/ensemble.json").read_text())
+    shape = tuple(read_manifest(arguments.package)["input"]["shape"])
+    members = {
+        name: keras.models.load_model(f"artifacts/train/{name}/model.keras", compile=False)
+        for name in fitted["weights"]
+    }
+    how = {key: fitted[key] for key in ("weights", "stacking", "temperature", "flip")}
+    model = join(members, shape, **how)
+    engine = Engine(arguments.package, threads=2)
+    for size in (1, 64):
+        faces = np.random.default_rng(0).integers(0, 256, (size, *shape), np.uint8)
+        works = [partial(engine.probabilities, faces), partial(model.predict, faces, verbose=0)]
+        speeds = [[rate(work) for work in works] for _ in range(ROUNDS)]
+        onnx, ours = (statistics.median(one) for one in zip(*speeds, strict=True))
+        print(f"batch of {size}: ONNX Runtime is {onnx / ours:.1f} times as fast as Keras")
 
 
 def batch_sizes(arguments: argparse.Namespace) -> tuple[int, int]:
@@ -134,7 +160,9 @@ def crops(arguments: argparse.Namespace, best: tuple[int, int]) -> None:
     ratio = statistics.median(many) / statistics.median(direct)
     print(f"32 crops from 8 clients / ONNX Runtime at batch {size} = {ratio:.2f}")
     ratio = statistics.median(single) / statistics.median(ping)
-    print(f"1 crop from 16 clients / ping from 16 clients = {ratio:.2f}")
+    print(f"1 crop from 16 clients / ping from 16 clients = {ratio:.2f}", end="; ")
+    alone = rate(lambda: engine.probabilities(faces[:1])) / statistics.median(ping)
+    print(f"ONNX Runtime alone, batch 1, / the same ping = {alone:.2f}")
 
 
 def load_test(

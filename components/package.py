@@ -76,14 +76,7 @@ def package(
 
     with replacing(out) as folder:
         graph = folder / "ensemble.onnx"
-        answers = predict(model, examples)  # Keras exports only what was called once
-        model.export(graph, format="onnx", verbose=False)
-        parity = _largest_difference(graph, examples, answers)
-        if parity > settings.parity_tolerance:
-            raise InputError(
-                f"ONNX and Keras differ by {parity:.1e} in a probability, more than "
-                f"package.parity_tolerance ({settings.parity_tolerance:.0e}); nothing was packaged."
-            )
+        parity = _export(model, graph, examples, settings.parity_tolerance)
         digest = hashlib.sha256(graph.read_bytes()).hexdigest()
         manifest = {
             "name": settings.name,
@@ -94,11 +87,8 @@ def package(
             "label_set": label_set,
             "classes": list(classes),
             "input": {"shape": list(face_set.shape), "dtype": "uint8"},
-            "members": how["weights"],
-            "rule": fitted["rule"],
-            "temperature": how["temperature"],
-            "abstain_below": fitted["abstain_below"],
-            "flip": how["flip"],
+            "members": fitted["weights"],
+            **{key: fitted[key] for key in ("rule", "temperature", "abstain_below", "flip")},
             "metrics": scores,
         }
         text = json.dumps(manifest, indent=1) + "\n"
@@ -195,7 +185,20 @@ def _log(probabilities: keras.KerasTensor) -> keras.KerasTensor:
     return ops.log(ops.maximum(probabilities, SMALLEST))
 
 
-def _largest_difference(graph: Path, faces: np.ndarray, answers: np.ndarray) -> float:
+def _export(model: keras.Model, graph: Path, faces: np.ndarray, tolerance: float) -> float:
+    """Writes the graph; returns the largest difference of a probability on some faces.
+
+    Raises:
+        InputError: If it is more than the tolerance.
+    """
+    answers = predict(model, faces)  # Keras exports only what was called once
+    model.export(graph, format="onnx", verbose=False)
     session = onnxruntime.InferenceSession(graph, providers=["CPUExecutionProvider"])
     (answer,) = session.run(None, {session.get_inputs()[0].name: faces})
-    return float(np.abs(answer - answers).max())
+    parity = float(np.abs(answer - answers).max())
+    if parity > tolerance:
+        raise InputError(
+            f"ONNX and Keras differ by {parity:.1e} in a probability, more than "
+            f"package.parity_tolerance ({tolerance:.0e}); nothing was packaged."
+        )
+    return parity

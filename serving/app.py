@@ -10,7 +10,6 @@ import cv2
 from fastapi import APIRouter, FastAPI, Query, Request, Response
 from fastapi.responses import FileResponse, StreamingResponse
 from starlette.background import BackgroundTask
-from starlette.types import ASGIApp, Receive, Scope, Send
 
 from serving import answers, website
 from serving.answers import CropOptions, PictureOptions, ProblemDetail, VideoOptions
@@ -229,33 +228,6 @@ def create_app() -> FastAPI:
     app.include_router(router)
     website.install(app)
     return app
-
-
-class Admission:
-    """Turns requests away while too many are being answered, before reading their bodies.
-
-    Args:
-        app: What answers them.
-        most: Requests at a time.
-    """
-
-    def __init__(self, app: ASGIApp, most: int) -> None:
-        self._app = app
-        self._most = most
-        self._present = 0
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            return
-        if self._present >= self._most:
-            detail = "the service is busy; try again after the seconds in Retry-After."
-            await ProblemError("overloaded", detail).response()(scope, receive, send)
-            return
-        self._present += 1
-        try:
-            await self._app(scope, receive, send)
-        finally:
-            self._present -= 1
 
 
 async def _open_video(request: Request, options: VideoOptions, folder: Path) -> Video:

@@ -7,6 +7,7 @@ Requests under way keep the model that they began with; one that cannot be loade
 import hashlib
 import logging
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -43,7 +44,7 @@ class Follower(threading.Thread):
     def run(self) -> None:
         """Looks, for as long as the process lives."""
         while True:
-            threading.Event().wait(SECONDS)
+            time.sleep(SECONDS)
             self.look()
 
     def look(self) -> None:

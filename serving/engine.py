@@ -35,6 +35,8 @@ class Engine:
     def __init__(self, package: Path, threads: int) -> None:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
+        # Its threads would wait for work by running in circles, on cores that requests need.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         self._session = onnxruntime.InferenceSession(
             package / GRAPH, options, providers=["CPUExecutionProvider"]
         )

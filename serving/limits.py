@@ -19,6 +19,7 @@ class Limits(BaseModel):
     max_waiting: PositiveInt = 64  # requests at a time; further ones are told to come back
     upload_seconds: PositiveFloat = 60  # until a request's body must have arrived
     upload_silence_seconds: PositiveFloat = 10  # between two pieces of it
+    answer_seconds: PositiveFloat = 3600  # until an answer must have begun; videos take long
 
 
 def from_environment() -> Limits:

@@ -30,6 +30,7 @@ KINDS = {
     "too-many-requests": 429,
     "internal-error": 500,
     "overloaded": 503,
+    "timeout": 504,
 }
 # Answered before the whole body was read: the rest of it need not be sent.
 _UNREAD = {401, 403, 408, 413, 415, 429, 503}

@@ -96,17 +96,20 @@ class Recogniser:
             ProblemError: If it cannot be read.
         """
         look = await self.in_pool(self._decode_and_look, encoded, options)
-        answer = await self.answer(look, options)
+        answer, rows = await self._answer(look, options)
         if options.heat:
             started = time.perf_counter()
-            for face, crop, frame in zip(answer.faces, look.crops, look.frames, strict=True):
-                face.heat = await self._heat(face, crop, frame)
+            seen = zip(answer.faces, rows, look.crops, look.frames, strict=True)
+            for face, row, crop, frame in seen:
+                face.heat = await self._heat(row, crop, frame)
             answer.seconds["heat"] = round(time.perf_counter() - started, 4)
         return answer, look.picture
 
     async def frame(self, pixels: np.ndarray, options: Options) -> Picture:
         """Answers one frame of a video, (H, W, 3) uint8 BGR."""
-        return await self.answer(await self.in_pool(self.look, pixels, options), options)
+        look = await self.in_pool(self.look, pixels, options)
+        answer, _ = await self._answer(look, options)
+        return answer
 
     async def crops(self, faces: np.ndarray, top_k: int | None) -> list[Expression]:
         """Answers ready crops, (N, h, w, c) uint8."""
@@ -119,31 +122,6 @@ class Recogniser:
             ProblemError: If one of them cannot be read.
         """
         return await self.in_pool(self._decode_crops, files)
-
-    async def answer(self, look: Look, options: Options) -> Picture:
-        """Asks the ensemble about the faces of a picture."""
-        started = time.perf_counter()
-        rows = await self._ask(look.crops, look.faces.scores, look.faces.boxes)
-        expressions = [self._expression(row, options.top_k) for row in rows]
-        seconds = look.seconds | {"classify": time.perf_counter() - started}
-        span = trace.get_current_span()
-        span.set_attribute("mien.faces", len(expressions))
-        for stage, spent in seconds.items():
-            monitoring.SECONDS.labels(stage).observe(spent)
-            span.set_attribute(f"mien.{stage}_seconds", spent)
-        monitoring.PICTURES.inc()
-        monitoring.PER_PICTURE.observe(len(expressions))
-        height, width = look.picture.shape[:2]
-        found = zip(
-            expressions, look.faces.boxes, look.faces.landmarks, look.faces.scores, strict=True
-        )
-        return Picture(
-            faces=[_face(*one) for one in found],
-            width=width,
-            height=height,
-            detector=look.detector,
-            seconds={stage: round(spent, 4) for stage, spent in seconds.items()},
-        )
 
     def detector(self, options: Options) -> str:
         """Returns the name of the detector that is asked for.
@@ -187,6 +165,32 @@ class Recogniser:
         faces = [to_face(decode(file, self.limits.max_pixels), self._shape) for file in files]
         return np.stack(faces)
 
+    async def _answer(self, look: Look, options: Options) -> tuple[Picture, np.ndarray]:
+        """Asks the ensemble about a picture's faces; returns their probabilities, too."""
+        started = time.perf_counter()
+        rows = await self._ask(look.crops, look.faces.scores, look.faces.boxes)
+        expressions = [self._expression(row, options.top_k) for row in rows]
+        seconds = look.seconds | {"classify": time.perf_counter() - started}
+        span = trace.get_current_span()
+        span.set_attribute("mien.faces", len(expressions))
+        for stage, spent in seconds.items():
+            monitoring.SECONDS.labels(stage).observe(spent)
+            span.set_attribute(f"mien.{stage}_seconds", spent)
+        monitoring.PICTURES.inc()
+        monitoring.PER_PICTURE.observe(len(expressions))
+        height, width = look.picture.shape[:2]
+        found = zip(
+            expressions, look.faces.boxes, look.faces.landmarks, look.faces.scores, strict=True
+        )
+        answer = Picture(
+            faces=[_face(*one) for one in found],
+            width=width,
+            height=height,
+            detector=look.detector,
+            seconds={stage: round(spent, 4) for stage, spent in seconds.items()},
+        )
+        return answer, rows
+
     async def _ask(self, crops: np.ndarray, *detected: np.ndarray) -> np.ndarray:
         if not len(crops):
             return np.empty((0, len(self.manifest["classes"])), np.float32)
@@ -197,11 +201,10 @@ class Recogniser:
             self._pool.submit(self._log.write, crops, answers, *detected)  # nobody waits for it
         return answers
 
-    async def _heat(self, face: PictureFace, crop: np.ndarray, frame: np.ndarray) -> Heat:
-        """Asks about a face with each of its parts hidden."""
-        label = self.manifest["classes"].index(face.label)
-        whole, *parts = await self._classify(np.concatenate([crop[None], hidden(crop)]))
-        grid = evidence(whole, np.stack(parts), label)
+    async def _heat(self, whole: np.ndarray, crop: np.ndarray, frame: np.ndarray) -> Heat:
+        """Asks about a face, answered with `whole`, with each of its parts hidden."""
+        parts = await self._classify(hidden(crop))
+        grid = evidence(whole, parts, int(whole.argmax()))
         return Heat(frame=_box(frame), grid=grid.round(3).tolist())
 
     def _expression(self, probabilities: np.ndarray, top_k: int | None) -> Expression:

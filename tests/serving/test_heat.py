@@ -75,3 +75,9 @@ def test_a_turned_face_has_no_heat_map(service, client, png):
     assert "align=none" in service.problem(answer, 422, "invalid-option")
     with pytest.raises((ValueError, AnswerError), match="align=none"):
         client.faces(png, heat=True, align="landmarks")
+
+
+def test_a_heat_map_takes_as_many_further_faces_as_it_has_parts(service, client, png):
+    before = service.metric("mien_batch_size_sum")
+    faces = client.faces(png, heat=True).faces
+    assert service.metric("mien_batch_size_sum") - before == len(faces) * (1 + GRID**2)
