@@ -184,11 +184,11 @@ def _intervals(counts: np.ndarray, bootstrap: int, seed: int) -> dict[str, float
     """
     total = counts.sum()
     draws = np.random.default_rng(seed).multinomial(total, counts.ravel() / total, bootstrap)
-    draws = draws.reshape(bootstrap, *counts.shape)
-    right = np.einsum("bii->bi", draws)
-    both = draws.sum(axis=1) + draws.sum(axis=2)
-    f1 = np.divide(2 * right, both, out=np.zeros(right.shape), where=both > 0)
-    samples = {"accuracy": right.sum(axis=1) / total, "macro_f1": f1.mean(axis=1)}
+    labels, predicted = np.indices(counts.shape).reshape(2, -1)
+    samples = {
+        "accuracy": draws[:, labels == predicted].sum(axis=1) / total,
+        "macro_f1": _macro_f1(draws, labels, predicted, len(counts)),
+    }
     intervals = {}
     for name, values in samples.items():
         low, high = np.quantile(values, [0.025, 0.975])
