@@ -5,14 +5,14 @@ is one) is worked out from the curves on disk, so that it is the same after an i
 """
 
 import math
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import keras
 import pandas as pd
 
 from components import parallel, sizes
+from components.averaging import ValidatedAverage
 from components.batches import Batches, EpochClock
 from components.distillation import DistillationLoss
 from components.errors import InputError
@@ -68,8 +68,12 @@ def fit(
         report = keras.callbacks.LambdaCallback(
             on_epoch_end=lambda epoch, figures: on_epoch(len(first) + epoch + 1, figures)
         )
-        keep = [] if size else [BestEpoch(state / "best_all.weights.h5", past)]
-        callbacks = [EpochClock(train_batches), *_callbacks([report, *keep], state, settings)]
+        best = None if size else state / "best_all.weights.h5"
+        callbacks = [
+            EpochClock(train_batches),
+            ValidatedAverage(train_batches, best, highest(past)),
+            *_callbacks(report, state, settings),
+        ]
         parallel.wait()  # what the chief wrote in the stage before is whole
         learner.fit(
             parallel.shared(train_batches),
@@ -84,17 +88,15 @@ def fit(
 
 
 def _callbacks(
-    records: list[keras.callbacks.Callback], state: Path, settings: TrainSettings
+    report: keras.callbacks.Callback, state: Path, settings: TrainSettings
 ) -> list[keras.callbacks.Callback]:
-    """Returns what every stage has, and its records where they are kept."""
     rate = [FallingRate(state, settings)] if settings.schedule == "plateau" else []
     stop = [Patience(state, settings)] if settings.patience is not None else []
     log = keras.callbacks.CSVLogger(state / "curves.csv", append=True)
     return [
         *rate,
         StopOnNaN(),
-        AveragedValidation(),
-        *([*records, log] if parallel.is_chief() else []),
+        *([report, log] if parallel.is_chief() else []),
         # Behind all that writes, so that an epoch counts as done only when everything is written.
         # Every stage begins with what it restores, and so goes on from the one before.
         parallel.Backup(state / "last", double_checkpoint=True, delete_checkpoint=False),
@@ -144,6 +146,11 @@ def fallen(past: pd.DataFrame) -> float:
     return factor
 
 
+def highest(past: pd.DataFrame) -> float:
+    """Returns the best validation accuracy so far at the network's own size."""
+    return max(past.loc[past["phase"] == sizes.WHOLE, "val_accuracy"], default=-math.inf)
+
+
 def exhausted(past: pd.DataFrame, patience: int) -> bool:
     """Returns whether the last `patience` epochs had no better accuracy than those before.
 
@@ -172,58 +179,6 @@ class Patience(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         if exhausted(curves(self.state, self.settings), self.settings.patience):
             self.model.stop_training = True
-
-
-@contextmanager
-def averaged(model: keras.Model) -> Iterator[None]:
-    """Lets a model have the running average of its weights, if its optimiser keeps one."""
-    _swap(model)
-    try:
-        yield
-    finally:
-        _swap(model)
-
-
-def _swap(model: keras.Model) -> None:
-    if not model.optimizer.use_ema or not model.optimizer.built:
-        return
-    averages = model.optimizer._model_variables_moving_average  # as Keras's SwapEMAWeights does
-    for variable, average in zip(model.trainable_variables, averages, strict=True):
-        value = keras.ops.copy(variable.value)
-        variable.assign(average)
-        average.assign(value)
-
-
-class AveragedValidation(keras.callbacks.Callback):
-    """Validates the running average of the weights, which is what is kept.
-
-    Polyak & Juditsky, "Acceleration of stochastic approximation by averaging" (1992).
-    """
-
-    def on_test_begin(self, logs: dict | None = None) -> None:
-        _swap(self.model)
-
-    def on_test_end(self, logs: dict | None = None) -> None:
-        _swap(self.model)
-
-
-class BestEpoch(keras.callbacks.ModelCheckpoint):
-    """Keeps the weights that validation liked best, beyond an interruption."""
-
-    def __init__(self, file: Path, past: pd.DataFrame) -> None:
-        own = past.loc[past["phase"] == sizes.WHOLE, "val_accuracy"]
-        super().__init__(
-            file,
-            monitor="val_accuracy",
-            mode="max",
-            save_best_only=True,
-            save_weights_only=True,
-            initial_value_threshold=own.max() if len(own) else None,
-        )
-
-    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
-        with parallel.undistributed(), averaged(self.model):
-            super().on_epoch_end(epoch, logs)
 
 
 class StopOnNaN(keras.callbacks.Callback):
