@@ -15,6 +15,7 @@ import onnxruntime
 import pandas as pd
 from keras import layers, ops
 
+from components.canonical import canonicalise
 from components.card import model_card
 from components.data.faces import FaceSet
 from components.errors import InputError
@@ -193,6 +194,7 @@ def _export(model: keras.Model, graph: Path, faces: np.ndarray, tolerance: float
     """
     answers = predict(model, faces)  # Keras exports only what was called once
     model.export(graph, format="onnx", verbose=False)
+    canonicalise(graph)
     session = onnxruntime.InferenceSession(graph, providers=["CPUExecutionProvider"])
     (answer,) = session.run(None, {session.get_inputs()[0].name: faces})
     parity = float(np.abs(answer - answers).max())
