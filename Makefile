@@ -18,6 +18,9 @@ export PYTHONPATH := $(CURDIR)
 export BENTOML_DO_NOT_TRACK := true
 export MLFLOW_DISABLE_TELEMETRY := true
 export MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR := false
+# Where a machine sets it, every step compiles all of TensorFlow and MLflow anew, which takes
+# three times as long as to import them.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help setup data weights repro search train study test lint detector serve retrain drift promote rollback ui plots lock clean clean-data
 

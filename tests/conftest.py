@@ -13,10 +13,39 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 
 ROOT = Path(__file__).parents[1]
+# What takes minutes, longest first.
+LONG = ["test_pipeline", "test_retraining", "test_retrain", "test_study"]
+LONG += ["test_search_with_workers", "test_outages", "test_train", "test_models"]
+# Settings under which a step takes little more than its imports. An epoch is one batch.
+TINY = {
+    "synthesize.faces": 140,
+    "search.trials": 2,
+    "search.epochs": 1,
+    "search.batch_size": 128,
+    "search.input_size": 16,
+    "design": {"mini_xception": {"input_size": 48}, "searched": {"input_size": 16}},
+    "train.common.epochs": 1,
+    "train.common.batch_size": 128,
+    "train.members": {"mini_xception": {}, "searched": {}},
+    "ensemble.members": ["mini_xception", "searched"],
+    "ensemble.bootstrap": 100,
+    "evaluate.mistakes": 3,
+    "evaluate.bootstrap": 100,
+    "baseline.components": 20,
+    "baseline.words": 16,
+    "baseline.bootstrap": 100,
+}
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Lets long modules begin first, so that no worker is left alone with one at the end."""
+    rank = {name: number for number, name in enumerate(LONG)}
+    items.sort(key=lambda item: rank.get(item.path.stem, len(LONG)))
 
 
 class Clone:
@@ -53,6 +82,18 @@ class Clone:
         assert not check or done.returncode == 0, f"{command} failed:\n{done.stdout[-6000:]}"
         return done.stdout
 
+    def change(self, settings: dict[str, object]) -> None:
+        """Sets keys of params.yaml, whose names have the sections in them, with dots."""
+        file = self.path / "params.yaml"
+        params = yaml.safe_load(file.read_text())
+        for name, value in settings.items():
+            *sections, key = name.split(".")
+            section = params
+            for part in sections:
+                section = section[part]
+            section[key] = value
+        file.write_text(yaml.safe_dump(params, sort_keys=False))
+
     def commit(self) -> None:
         """Commits everything."""
         author = ["-c", "user.name=test", "-c", "user.email=test@example.org"]
@@ -85,7 +126,7 @@ class Clone:
 
 @pytest.fixture(scope="session")
 def clone(tmp_path_factory) -> Clone:
-    """The project as it would be committed now, in a Git and DVC repository of its own."""
+    """The project as it would be committed now, but tiny, in a repository of its own."""
     return cloned(tmp_path_factory.mktemp("clone") / "mien")
 
 
@@ -110,6 +151,7 @@ def cloned(path: Path) -> Clone:
             shutil.copy(ROOT / name, path / name)
     made = Clone(path)
     (path / "dvc.lock").unlink(missing_ok=True)
+    made.change(TINY)
     made.run("git", "init", "--quiet")
     made.commit()
     return made

@@ -72,11 +72,7 @@ class Project:
 
     def train(self, epochs: int) -> None:
         """Changes the setting that the model depends on, and commits."""
-        file = self.path / "params.yaml"
-        params = yaml.safe_load(file.read_text())
-        params["train"]["common"]["epochs"] = epochs
-        params["promote"]["max_ece"] = 1.0
-        file.write_text(yaml.safe_dump(params, sort_keys=False))
+        self.clone.change({"train.common.epochs": epochs, "promote.max_ece": 1.0})
         self.clone.commit()
 
     def start(self, *arguments: str, **variables: str) -> tuple[subprocess.Popen, Path]:

@@ -1,6 +1,5 @@
 """The loop with true trainings, of one small network on drawn faces: better, killed, worse."""
 
-import time
 from pathlib import Path
 
 import psutil
@@ -11,6 +10,17 @@ from mlflow.tracking import MlflowClient
 MEMBER = "mini_xception"
 UNTRAINED = {"epochs": 1, "learning_rate": 1e-6, "warmup_epochs": 0}
 TRAINED = {"epochs": 10, "batch_size": 16, "learning_rate": 0.003}
+RECIPE = f"train.members.{MEMBER}"
+SETTINGS = {
+    "synthesize.faces": 700,
+    "design": {MEMBER: {"input_size": 48}},
+    "train.members": {},
+    "ensemble.members": [MEMBER],
+    "ensemble.weights": "equal",
+    "promote.min_macro_f1": 0.0,
+    "promote.min_recall": 0.0,
+    "promote.max_ece": 1.0,
+}
 LEFT_OUT = ("search", "datacard", "evaluate", "baseline")  # stages that no model depends on here
 
 
@@ -23,24 +33,12 @@ def project(fresh_clone):
     plan["stages"]["design"]["deps"].remove("artifacts/search")
     plan["plots"] = [plot for plot in plan["plots"] if set(plot) <= {"confusion_shares"}]
     (fresh_clone.path / "dvc.yaml").write_text(yaml.safe_dump(plan, sort_keys=False))
-    change(fresh_clone, UNTRAINED)
+    fresh_clone.change(SETTINGS | {RECIPE: UNTRAINED})
     fresh_clone.run("python", "-m", "components", "synthesize")
     fresh_clone.run("dvc", "add", "--quiet", "data")
     fresh_clone.run("git", "branch", "-M", "main")
     fresh_clone.commit()
     return fresh_clone
-
-
-def change(clone, recipe: dict) -> None:
-    """Writes params.yaml with that recipe."""
-    file = clone.path / "params.yaml"
-    params = yaml.safe_load(file.read_text())
-    params["synthesize"]["faces"] = 700
-    params["design"] = {MEMBER: {"input_size": 48}}
-    params["train"]["members"] = {MEMBER: recipe}
-    params["ensemble"] |= {"members": [MEMBER], "weights": "equal"}
-    params["promote"] |= {"min_macro_f1": 0.0, "min_recall": 0.0, "max_ece": 1.0}
-    file.write_text(yaml.safe_dump(params, sort_keys=False))
 
 
 def retrain(clone, log: Path, *arguments: str) -> tuple[int, str]:
@@ -64,12 +62,10 @@ def test_better_is_promoted_even_after_a_kill_and_worse_is_refused(project, tmp_
     assert status == 0, said
     assert champion(project) == "1"
 
-    change(project, TRAINED)
+    project.change({RECIPE: TRAINED})
     project.commit()
     running = project.start("python", "-m", "pipelines.retrain", log=log)
-    while done_epochs(project) < 3:
-        assert running.poll() is None, log.read_text()
-        time.sleep(0.2)
+    project.wait_for(lambda: done_epochs(project) >= 3, running, log, 600)
     for process in [*psutil.Process(running.pid).children(recursive=True), running]:
         process.kill()
     running.wait()
@@ -85,7 +81,7 @@ def test_better_is_promoted_even_after_a_kill_and_worse_is_refused(project, tmp_
     assert "macro-F1, leak-free subset" in report
     assert (project.path / "artifacts" / "retrain" / "confusion_shares.png").stat().st_size > 5000
 
-    change(project, UNTRAINED | {"seed": 1})
+    project.change({RECIPE: UNTRAINED | {"seed": 1}})
     project.commit()
     status, said = retrain(project, log)
     assert status == 3, said

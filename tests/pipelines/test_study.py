@@ -38,9 +38,6 @@ TINY = {
 
 def test_a_killed_study_goes_on_and_a_finished_one_does_nothing(fresh_clone, tmp_path):
     clone = fresh_clone
-    params = yaml.safe_load((clone.path / "params.yaml").read_text())
-    params["synthesize"]["faces"] = 140
-    (clone.path / "params.yaml").write_text(yaml.safe_dump(params))
     clone.run("python", "-m", "components", "synthesize")
     clone.run("dvc", "add", "--quiet", "data")
     plan = tmp_path / "plan.yaml"
