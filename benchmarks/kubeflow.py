@@ -48,7 +48,7 @@ def prepare(copy: Path, faces: int, epochs: int) -> None:
     listed = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
     files = subprocess.run(listed, cwd=ROOT, capture_output=True, text=True, check=True)
     for name in files.stdout.splitlines():
-        if (ROOT / name).is_file():
+        if (ROOT / name).is_file() and not name.startswith("metrics/"):  # others' members
             (copy / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(ROOT / name, copy / name)
     params = yaml.safe_load((copy / "params.yaml").read_text(encoding="utf-8"))
