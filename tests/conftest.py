@@ -18,7 +18,13 @@ import yaml
 ROOT = Path(__file__).parents[1]
 # What takes minutes, longest first.
 LONG = ["test_pipeline", "test_retraining", "test_retrain", "test_study"]
-LONG += ["test_search_with_workers", "test_outages", "test_train", "test_models"]
+LONG += [
+    "test_search_with_workers",
+    "test_train_with_workers",
+    "test_outages",
+    "test_train",
+    "test_models",
+]
 # Settings under which a step takes little more than its imports. An epoch is one batch.
 TINY = {
     "synthesize.faces": 140,
