@@ -20,7 +20,7 @@ from serving.engine import read_manifest
 PACKAGE = Path("artifacts/package")
 ROOT = Path(__file__).parent.parent
 SOURCES = ["serving/*", "components/__init__.py", "components/measures.py"]
-SOURCES += ["components/preprocess.py"]
+SOURCES += ["components/preprocess.py", "components/data/__init__.py", "components/data/labels.py"]
 REQUIREMENTS = "requirements/serve.txt"
 
 

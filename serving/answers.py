@@ -41,6 +41,11 @@ class CropOptions(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
+    label_set: Literal["fer2013", "ferplus"] | None = Field(
+        None,
+        description="The model's own, if none is named. `fer2013` leaves out contempt and lets the "
+        "other probabilities sum to one",
+    )
     top_k: int | None = Field(None, ge=1, description="Only so many of the likeliest labels")
 
 
@@ -88,8 +93,8 @@ class Expression(BaseModel):
     label: str = Field(description="The class with the highest probability")
     probabilities: dict[str, float] = Field(description="Calibrated; all of them sum to one")
     certain: bool | None = Field(
-        description="Whether the label's probability reaches the manifest's `abstain_below`; "
-        "null where the model comes without one"
+        description="Whether the label's probability, in the model's own label set, reaches the "
+        "manifest's `abstain_below`; null where the model comes without one"
     )
 
 
@@ -135,7 +140,7 @@ class Model(BaseModel):
 
     model_config = ConfigDict(protected_namespaces=())
 
-    label_set: str
+    label_set: str = Field(description="The answer's")
     model_version: str = Field(description="Leads back to the MLflow run and the data")
     data_md5: str = Field(description="md5 of the training data, as in data.dvc")
 

@@ -67,7 +67,7 @@ async def faces(
     recogniser = _recogniser(request)
     (file,) = await read_pictures(request, recogniser.limits, 1)
     answer, _ = await recogniser.picture(file, options)
-    return answers.PictureAnswer(**dict(answer), **_lineage(recogniser))
+    return answers.PictureAnswer(**dict(answer), **_lineage(recogniser, options))
 
 
 @router.post(
@@ -102,7 +102,7 @@ async def batch(
         return answer
 
     pictures = await asyncio.gather(*(one(file) for file in files))
-    return answers.PicturesAnswer(pictures=pictures, **_lineage(recogniser))
+    return answers.PicturesAnswer(pictures=pictures, **_lineage(recogniser, options))
 
 
 @router.post("/predict", tags=["crops"], openapi_extra=_ONE)
@@ -111,8 +111,8 @@ async def predict(request: Request, options: Annotated[CropOptions, Query()]) ->
     recogniser = _recogniser(request)
     files = await read_pictures(request, recogniser.limits, 1)
     crops = await recogniser.ready_crops(files)
-    (expression,) = await recogniser.crops(crops, options.top_k)
-    return answers.Prediction(**dict(expression), **_lineage(recogniser))
+    (expression,) = await recogniser.crops(crops, options)
+    return answers.Prediction(**dict(expression), **_lineage(recogniser, options))
 
 
 @router.post("/crops", tags=["crops"], openapi_extra=_CROPS)
@@ -130,8 +130,8 @@ async def crops(request: Request, options: Annotated[CropOptions, Query()]) -> a
     else:
         files = await read_pictures(request, limits, limits.max_crops)
         faces = await recogniser.ready_crops(files)
-    expressions = await recogniser.crops(faces, options.top_k)
-    return answers.CropsAnswer(crops=expressions, **_lineage(recogniser))
+    expressions = await recogniser.crops(faces, options)
+    return answers.CropsAnswer(crops=expressions, **_lineage(recogniser, options))
 
 
 @router.post(
@@ -157,7 +157,9 @@ async def video(request: Request, options: Annotated[VideoOptions, Query()]) -> 
             async for frame, _ in follow(opened, recogniser, options):
                 frames += 1
                 yield frame.model_dump_json() + "\n"
-        end = answers.VideoEnd(frames=frames, complete=opened.complete, **_lineage(recogniser))
+        end = answers.VideoEnd(
+            frames=frames, complete=opened.complete, **_lineage(recogniser, options)
+        )
         yield end.model_dump_json() + "\n"
 
     return StreamingResponse(answer(), media_type="application/x-ndjson")
@@ -234,6 +236,7 @@ async def _open_video(request: Request, options: VideoOptions, folder: Path) -> 
     """Receives the request's video into a folder and opens it."""
     recogniser = _recogniser(request)
     recogniser.detector(options)  # while a problem can still be answered
+    recogniser.labels(options)
     path = folder / "video"
     await read_video(request, recogniser.limits, path)
     return await recogniser.in_pool(Video, path, recogniser.limits.max_pixels)
@@ -243,10 +246,10 @@ def _recogniser(request: Request) -> Recogniser:
     return request.app.state.recogniser
 
 
-def _lineage(recogniser: Recogniser) -> dict[str, str]:
+def _lineage(recogniser: Recogniser, options: CropOptions | None = None) -> dict[str, str]:
     manifest = recogniser.manifest
     return {
-        "label_set": manifest["label_set"],
+        "label_set": (options and options.label_set) or manifest["label_set"],
         "model_version": manifest["version"],
         "data_md5": manifest["data_md5"],
     }

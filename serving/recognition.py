@@ -15,10 +15,20 @@ from opentelemetry import trace
 
 from components.preprocess import to_face
 from serving import monitoring
-from serving.answers import Box, Expression, Heat, Options, Picture, PictureFace, PictureOptions
+from serving.answers import (
+    Box,
+    CropOptions,
+    Expression,
+    Heat,
+    Options,
+    Picture,
+    PictureFace,
+    PictureOptions,
+)
 from serving.crops import FRAMINGS, LANDMARKS, aligned, cut, framed
 from serving.detection import Faces, find, load
 from serving.heat import evidence, hidden
+from serving.label_sets import among, places
 from serving.limits import Limits
 from serving.pictures import decode
 from serving.prediction_log import PredictionLog
@@ -93,15 +103,17 @@ class Recogniser:
         """Answers one picture; returns its pixels, (H, W, 3) uint8 BGR, too.
 
         Raises:
-            ProblemError: If it cannot be read.
+            ProblemError: If it cannot be read, or the model does not have the labels.
         """
+        self.labels(options)
         look = await self.in_pool(self._decode_and_look, encoded, options)
         answer, rows = await self._answer(look, options)
         if options.heat:
             started = time.perf_counter()
             seen = zip(answer.faces, rows, look.crops, look.frames, strict=True)
             for face, row, crop, frame in seen:
-                face.heat = await self._heat(row, crop, frame)
+                label = self.labels(options)[face.label]
+                face.heat = await self._heat(row, label, crop, frame)
             answer.seconds["heat"] = round(time.perf_counter() - started, 4)
         return answer, look.picture
 
@@ -111,9 +123,14 @@ class Recogniser:
         answer, _ = await self._answer(look, options)
         return answer
 
-    async def crops(self, faces: np.ndarray, top_k: int | None) -> list[Expression]:
-        """Answers ready crops, (N, h, w, c) uint8."""
-        return [self._expression(row, top_k) for row in await self._ask(faces)]
+    async def crops(self, faces: np.ndarray, options: CropOptions) -> list[Expression]:
+        """Answers ready crops, (N, h, w, c) uint8.
+
+        Raises:
+            ProblemError: If the model does not have the labels that are asked for.
+        """
+        self.labels(options)
+        return [self._expression(row, options) for row in await self._ask(faces)]
 
     async def ready_crops(self, files: list[bytes]) -> np.ndarray:
         """Decodes pictures that hold nothing but a face; returns (N, h, w, c) uint8.
@@ -134,6 +151,14 @@ class Recogniser:
             detail = f"detector: {name} was not packaged; there is {', '.join(self.detectors)}."
             raise ProblemError("invalid-option", detail)
         return name
+
+    def labels(self, options: CropOptions) -> dict[str, int]:
+        """Returns the labels that are asked for, with their places in the model's answers.
+
+        Raises:
+            ProblemError: If the model does not have one of them.
+        """
+        return places(self.manifest["classes"], options.label_set)
 
     def look(self, pixels: np.ndarray, options: Options) -> Look:
         """Finds and cuts out the faces of one picture, (H, W, 3) uint8 BGR."""
@@ -169,7 +194,7 @@ class Recogniser:
         """Asks the ensemble about a picture's faces; returns their probabilities, too."""
         started = time.perf_counter()
         rows = await self._ask(look.crops, look.faces.scores, look.faces.boxes)
-        expressions = [self._expression(row, options.top_k) for row in rows]
+        expressions = [self._expression(row, options) for row in rows]
         seconds = look.seconds | {"classify": time.perf_counter() - started}
         span = trace.get_current_span()
         span.set_attribute("mien.faces", len(expressions))
@@ -201,24 +226,30 @@ class Recogniser:
             self._pool.submit(self._log.write, crops, answers, *detected)  # nobody waits for it
         return answers
 
-    async def _heat(self, whole: np.ndarray, crop: np.ndarray, frame: np.ndarray) -> Heat:
+    async def _heat(
+        self, whole: np.ndarray, label: int, crop: np.ndarray, frame: np.ndarray
+    ) -> Heat:
         """Asks about a face, answered with `whole`, with each of its parts hidden."""
         parts = await self._classify(hidden(crop))
-        grid = evidence(whole, parts, int(whole.argmax()))
+        grid = evidence(whole, parts, label)
         return Heat(frame=_box(frame), grid=grid.round(3).tolist())
 
-    def _expression(self, probabilities: np.ndarray, top_k: int | None) -> Expression:
-        classes = self.manifest["classes"]
-        order = range(len(classes)) if top_k is None else np.argsort(-probabilities)[:top_k]
-        label, best = classes[int(probabilities.argmax())], float(probabilities.max())
+    def _expression(self, probabilities: np.ndarray, options: CropOptions) -> Expression:
+        chosen = self.labels(options)
+        shares = among(probabilities, chosen)
+        classes, top_k = list(chosen), options.top_k
+        order = range(len(classes)) if top_k is None else np.argsort(-shares)[:top_k]
+        label = classes[int(shares.argmax())]
         threshold = self.manifest.get("abstain_below")
-        certain = None if threshold is None else best >= threshold
+        best = int(probabilities.argmax())  # of all that the model knows
+        sure = threshold is not None and float(probabilities[best]) >= threshold
+        certain = None if threshold is None else sure and chosen[label] == best
         monitoring.FACES.labels(label).inc()
         if certain is False:
             monitoring.UNCERTAIN.inc()
         return Expression(
             label=label,
-            probabilities={classes[i]: float(probabilities[i]) for i in order},
+            probabilities={classes[i]: float(shares[i]) for i in order},
             certain=certain,
         )
 
