@@ -40,7 +40,7 @@ class ValidatedAverage(keras.callbacks.Callback):
         self.own = [ops.copy(variable.value) for variable in self.model.variables]
         averages = self.model.optimizer._model_variables_moving_average  # as SwapEMAWeights does
         for variable, average in zip(self.model.trainable_variables, averages, strict=True):
-            variable.assign(average)
+            variable.assign(ops.copy(average.value))  # JAX's step eats what it is given
         for index in range(min(STATISTICS, len(self.batches))):
             self.model(self.batches[index][0], training=True)
 
