@@ -1,8 +1,8 @@
 import hashlib
 import json
-import time
 import subprocess
 import sys
+import time
 
 import httpx
 import pytest
