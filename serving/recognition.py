@@ -105,15 +105,14 @@ class Recogniser:
         Raises:
             ProblemError: If it cannot be read, or the model does not have the labels.
         """
-        self.labels(options)
+        chosen = self.labels(options)
         look = await self.in_pool(self._decode_and_look, encoded, options)
         answer, rows = await self._answer(look, options)
         if options.heat:
             started = time.perf_counter()
             seen = zip(answer.faces, rows, look.crops, look.frames, strict=True)
             for face, row, crop, frame in seen:
-                label = self.labels(options)[face.label]
-                face.heat = await self._heat(row, label, crop, frame)
+                face.heat = await self._heat(row, chosen[face.label], crop, frame)
             answer.seconds["heat"] = round(time.perf_counter() - started, 4)
         return answer, look.picture
 
@@ -129,8 +128,8 @@ class Recogniser:
         Raises:
             ProblemError: If the model does not have the labels that are asked for.
         """
-        self.labels(options)
-        return [self._expression(row, options) for row in await self._ask(faces)]
+        chosen = self.labels(options)
+        return [self._expression(row, chosen, options.top_k) for row in await self._ask(faces)]
 
     async def ready_crops(self, files: list[bytes]) -> np.ndarray:
         """Decodes pictures that hold nothing but a face; returns (N, h, w, c) uint8.
@@ -194,7 +193,8 @@ class Recogniser:
         """Asks the ensemble about a picture's faces; returns their probabilities, too."""
         started = time.perf_counter()
         rows = await self._ask(look.crops, look.faces.scores, look.faces.boxes)
-        expressions = [self._expression(row, options) for row in rows]
+        chosen = self.labels(options)
+        expressions = [self._expression(row, chosen, options.top_k) for row in rows]
         seconds = look.seconds | {"classify": time.perf_counter() - started}
         span = trace.get_current_span()
         span.set_attribute("mien.faces", len(expressions))
@@ -234,10 +234,11 @@ class Recogniser:
         grid = evidence(whole, parts, label)
         return Heat(frame=_box(frame), grid=grid.round(3).tolist())
 
-    def _expression(self, probabilities: np.ndarray, options: CropOptions) -> Expression:
-        chosen = self.labels(options)
+    def _expression(
+        self, probabilities: np.ndarray, chosen: dict[str, int], top_k: int | None
+    ) -> Expression:
         shares = among(probabilities, chosen)
-        classes, top_k = list(chosen), options.top_k
+        classes = list(chosen)
         order = range(len(classes)) if top_k is None else np.argsort(-shares)[:top_k]
         label = classes[int(shares.argmax())]
         threshold = self.manifest.get("abstain_below")
