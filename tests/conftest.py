@@ -17,8 +17,11 @@ import yaml
 
 ROOT = Path(__file__).parents[1]
 # What takes minutes, longest first.
-LONG = ["test_pipeline", "test_retraining", "test_retrain", "test_study"]
-LONG += [
+LONG = [
+    "test_pipeline",
+    "test_retraining",
+    "test_retrain",
+    "test_study",
     "test_search_with_workers",
     "test_train_with_workers",
     "test_outages",
