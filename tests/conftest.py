@@ -6,7 +6,6 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -119,18 +118,6 @@ class Clone:
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-
-    @staticmethod
-    def wait_for(
-        condition: Callable[[], bool], process: subprocess.Popen, log: Path, seconds: int = 180
-    ) -> None:
-        """Waits until something is so, for as long as the process that should bring it runs."""
-        for _ in range(seconds * 5):
-            if condition():
-                return
-            assert process.poll() is None, log.read_text()[-4000:]
-            time.sleep(0.2)
-        raise AssertionError(f"not after {seconds} s:\n{log.read_text()[-4000:]}")
 
 
 @pytest.fixture(scope="session")

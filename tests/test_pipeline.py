@@ -20,6 +20,7 @@ from mlflow.tracking import MlflowClient
 
 from components.metrics import read
 from serving.engine import Engine, read_manifest
+from tests.waiting import until
 
 MEMBERS = ["mini_xception", "searched"]
 STEPS = ["ingest", "clean", "balance", "datacard", "search", "design", "ensemble", "evaluate"]
@@ -162,7 +163,7 @@ def test_a_killed_training_goes_on_from_its_checkpoint(reproduced, tmp_path):
     stage = "train@mini_xception"
     running = reproduced.start("dvc", "repro", "--single-item", stage, log=log)
     checkpoints = reproduced.path / ".checkpoints" / "train" / "mini_xception"
-    reproduced.wait_for(lambda: done_epochs(checkpoints) >= 2, running, log)
+    until(lambda: done_epochs(checkpoints) >= 2, running, log)
     os.killpg(running.pid, signal.SIGKILL)
     running.wait()
     done = done_epochs(checkpoints)
@@ -186,7 +187,7 @@ def test_the_served_answer_is_that_of_the_packaged_graph(reproduced, tmp_path):
     tag = reproduced.run("python", "-m", "pipelines.bento").splitlines()[-1]
     server = reproduced.start("bentoml", "serve", tag, "--port", str(port), log=log)
     try:
-        reproduced.wait_for(lambda: ready(port), server, log)
+        until(lambda: ready(port), server, log)
         answer = post(port, picture)
         classes = read_manifest(package)["classes"]
         got = [answer["probabilities"][name] for name in classes]

@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -74,12 +73,6 @@ class Workspace:
                 if process.poll() is None:
                     os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
-
-    def wait_for(self, condition: Callable[[], object], process: subprocess.Popen) -> None:
-        """Waits until something is the case, which must be before the process ends."""
-        while not condition():
-            assert process.poll() is None, self.said()
-            time.sleep(0.05)
 
     def said(self) -> str:
         """Returns the end of the log."""

@@ -17,6 +17,8 @@ import pytest
 import yaml
 from mlflow.tracking import MlflowClient
 
+from tests.waiting import until
+
 REFUSED = 3
 PASSWORD = "hunter2hunter2"
 # Which of the packages, or what goes wrong, is said by `train.common.epochs`.
@@ -34,6 +36,7 @@ if epochs == 98:
     sys.exit("out of memory")
 from components import metrics, tracking
 from components.registry import FILES
+from tests.waiting import until
 
 package = Path("artifacts/package")
 shutil.rmtree(package, ignore_errors=True)
@@ -86,7 +89,7 @@ class Project:
         started = self.path / ".dvc/tmp/started"
         started.unlink(missing_ok=True)
         process, log = self.start()
-        self.clone.wait_for(started.exists, process, log)
+        until(started.exists, process, log)
         return process, psutil.Process(process.pid).children(recursive=True)
 
     def retrain(self, *arguments: str, **variables: str) -> int:

@@ -7,6 +7,8 @@ import pytest
 import yaml
 from mlflow.tracking import MlflowClient
 
+from tests.waiting import until
+
 MEMBER = "mini_xception"
 UNTRAINED = {"epochs": 1, "learning_rate": 1e-6, "warmup_epochs": 0}
 TRAINED = {"epochs": 10, "batch_size": 16, "learning_rate": 0.003}
@@ -65,7 +67,7 @@ def test_better_is_promoted_even_after_a_kill_and_worse_is_refused(project, tmp_
     project.change({RECIPE: TRAINED})
     project.commit()
     running = project.start("python", "-m", "pipelines.retrain", log=log)
-    project.wait_for(lambda: done_epochs(project) >= 3, running, log, 600)
+    until(lambda: done_epochs(project) >= 3, running, log, 600)
     team = psutil.Process(running.pid).children(recursive=True)
     for process in [*team, running]:
         process.kill()

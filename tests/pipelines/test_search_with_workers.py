@@ -13,6 +13,7 @@ import psutil
 import pytest
 
 from pipelines import search
+from tests.waiting import until
 
 TRIALS = 6
 SEARCH = {"trials": TRIALS, "epochs": 1, "batch_size": 8, "max_images": 24, "input_size": 8}
@@ -45,7 +46,7 @@ def trial_runs(folder: Path) -> list[dict]:
 
 def test_workers_share_the_trials_and_a_dead_one_is_replaced(workspace, searching):
     with searching(2) as team:
-        workspace.wait_for(lambda: reports(workspace.path), team)
+        until(lambda: reports(workspace.path), team, workspace.log)
         (victim,) = (
             process
             for process in psutil.Process(team.pid).children()
@@ -64,7 +65,7 @@ def test_workers_share_the_trials_and_a_dead_one_is_replaced(workspace, searchin
 
 def test_what_killed_workers_began_one_process_ends(workspace, searching):
     with searching(2) as team:
-        workspace.wait_for(lambda: reports(workspace.path), team)
+        until(lambda: reports(workspace.path), team, workspace.log)
         os.killpg(team.pid, signal.SIGKILL)
         team.wait()
     done = reports(workspace.path)

@@ -12,6 +12,7 @@ from components.errors import InputError
 from pipelines import study_plan
 from pipelines.study import PLAN
 from pipelines.study_page import Row, page
+from tests.waiting import until
 
 ROOT = Path(__file__).parents[2]
 BUDGETS = {"quick": {"params": {}, "design": {"input_size": 32}, "train": {"epochs": 6}}}
@@ -46,7 +47,7 @@ def test_a_killed_study_goes_on_and_a_finished_one_does_nothing(fresh_clone, tmp
 
     log = tmp_path / "log"
     running = clone.start(*command, log=log)
-    clone.wait_for(lambda: epochs_of_second(clone.path, log.read_text()) >= 2, running, log, 600)
+    until(lambda: epochs_of_second(clone.path, log.read_text()) >= 2, running, log, 600)
     os.killpg(running.pid, signal.SIGKILL)
     running.wait()
     assert "| `second`: oversampled | +3 points over `first` | not run |" in written(clone.path)

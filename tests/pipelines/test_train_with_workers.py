@@ -13,6 +13,7 @@ from keras import layers
 from components import parallel
 from components.errors import InputError
 from pipelines import train
+from tests.waiting import until
 
 MEMBER = "mini_xception"
 CLASSES = 7
@@ -79,7 +80,7 @@ def test_a_team_that_lost_one_and_went_on_finds_what_one_process_finds(training)
 
     together = training("together")
     with start(together, workers=2) as team:
-        together.wait_for(lambda: "Epoch 4/4" in together.log.read_text(), team)
+        until(lambda: "Epoch 4/4" in together.log.read_text(), team, together.log)
         (victim,) = (
             process
             for process in psutil.Process(team.pid).children()

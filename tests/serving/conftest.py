@@ -9,7 +9,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -24,6 +23,7 @@ from components.synthesize import draw_set
 from pipelines.mtcnn import convert
 from serving.client import Client
 from serving.detection import YUNET
+from tests.waiting import until
 
 ROOT = Path(__file__).parents[2]
 SHARED = ROOT.parent / "shared"
@@ -151,6 +151,19 @@ class Service:
         found = [line.rpartition(" ")[2] for line in lines if line.startswith(f"{name} ")]
         return float(found[0]) if found else 0.0
 
+    def is_clean(self) -> bool:
+        """Whether no recording is left, which may be so only after the answer has arrived."""
+        return not list(self.temporary.glob("mien-*"))
+
+    def lines(self, text: str) -> list[dict]:
+        """The log's lines with that text."""
+        return [json.loads(line) for line in self.log.read_text().splitlines() if text in line]
+
+    def line(self, answer: httpx.Response) -> dict:
+        """The log's line of that request, which is written when the answer has gone."""
+        (line,) = until(lambda: self.lines(answer.headers["x-request-id"]))
+        return line
+
     def problem(self, answer: httpx.Response, status: int, kind: str) -> str:
         """Checks that an answer is that problem; returns its detail."""
         assert answer.status_code == status, answer.text
@@ -206,7 +219,7 @@ def serve(stored, tmp_path_factory):
         )
         running = Service(f"http://127.0.0.1:{port}", log, temporary)
         try:
-            _wait(running, process)
+            until(lambda: _is_ready(running), process, log, seconds=300)
             yield running
         finally:
             os.killpg(process.pid, signal.SIGTERM)
@@ -242,15 +255,10 @@ def _environment(home: Path) -> dict[str, str]:
     }
 
 
-def _wait(service: Service, process: subprocess.Popen) -> None:
-    for _ in range(1500):  # five minutes, for machines that have other work
-        assert process.poll() is None, service.log.read_text()[-4000:]
-        try:
-            if service.http.get("/readyz").status_code == 200:
-                return
-        except httpx.TransportError:
-            pass
-        # BentoML starts a process that failed again, for ever.
-        assert "startup failed" not in service.log.read_text(), service.log.read_text()[-4000:]
-        time.sleep(0.2)
-    raise AssertionError(f"not ready:\n{service.log.read_text()[-4000:]}")
+def _is_ready(service: Service) -> bool:
+    # BentoML starts a process that failed again, for ever.
+    assert "startup failed" not in service.log.read_text(), service.log.read_text()[-4000:]
+    try:
+        return service.http.get("/readyz").status_code == 200
+    except httpx.TransportError:
+        return False

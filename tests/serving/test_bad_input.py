@@ -2,7 +2,6 @@
 
 import contextlib
 import socket
-import time
 
 import cv2
 import numpy as np
@@ -11,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from serving.client import AnswerError
+from tests.waiting import until
 
 
 @pytest.mark.parametrize("path", ["/faces", "/faces/annotated", "/predict", "/crops"])
@@ -101,11 +101,7 @@ def test_clients_that_hang_up_leave_nothing_behind(service, client, png, video):
                 head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: {kind}\r\n"
                 head += f"Content-Length: {len(body)}\r\n\r\n"
                 gone.sendall(head.encode() + body[:sent])
-    for _ in range(100):
-        if not list(service.temporary.glob("mien-*")):
-            break
-        time.sleep(0.2)
-    assert not list(service.temporary.glob("mien-*"))
+    until(service.is_clean)
     assert len(client.faces(png).faces) == 4
 
 

@@ -16,8 +16,7 @@ from onnx import numpy_helper
 from components.outputs import replacing
 from serving.client import Client
 from serving.engine import Engine
-
-SECONDS = 60  # for a machine that has other work
+from tests.waiting import until
 
 
 @pytest.fixture
@@ -43,14 +42,6 @@ def version(package: Path) -> str:
 def put(package: Path, folder: Path) -> None:
     with replacing(folder) as fresh:
         shutil.copytree(package, fresh, dirs_exist_ok=True)
-
-
-def until(condition) -> None:
-    for _ in range(10 * SECONDS):
-        if condition():
-            return
-        time.sleep(0.1)
-    raise AssertionError("it did not come to that")
 
 
 def test_champions_follow_each_other_and_no_request_is_dropped(
@@ -112,8 +103,7 @@ def test_a_shadow_is_counted_and_not_heard(serve, package, other, drawn):
         until(lambda: sum(counted(*pair) for pair in pairs) == 40)
         for own, shadow in pairs:
             assert counted(own, shadow) == ((ours == own) & (theirs == shadow)).sum()
-        lines = [line for line in running.log.read_text().splitlines() if '"shadow"' in line]
-        said = json.loads(lines[-1])
+        said = until(lambda: running.lines('"shadow"'))[-1]
         assert said["version"] == version(other)
         assert (said["faces"], said["agreed"]) == (40, int((ours == theirs).sum()))
 

@@ -8,14 +8,12 @@ from serving.logs import JsonLines
 def test_a_line_says_how_much_came_and_went_and_nothing_of_the_picture(service, png):
     name = "the-name-of-a-file.png"
     answer = service.http.post("/faces", files={"image": (name, png)})
-    log = service.log.read_text()
-    lines = [json.loads(line) for line in log.splitlines() if line.startswith("{")]
-    (line,) = [line for line in lines if line["request"] == answer.headers["x-request-id"]]
+    line = service.line(answer)
     assert line["level"] == "info"
     assert line["status"] == 200
     assert line["received"] > len(png)
     assert line["sent"] == len(answer.content)
-    assert name not in log
+    assert name not in service.log.read_text()
     assert answer.json()["faces"][0]["label"] not in json.dumps(line)
 
 

@@ -1,12 +1,11 @@
 """A video comes back as an MP4 with boxes, labels and tracks."""
 
-import time
-
 import cv2
 import numpy as np
 import pytest
 
 from serving.client import AnswerError
+from tests.waiting import until
 
 
 def read(path) -> tuple[list[np.ndarray], float]:
@@ -15,16 +14,6 @@ def read(path) -> tuple[list[np.ndarray], float]:
     while (read := capture.read())[0]:
         frames.append(read[1].astype(int))
     return frames, rate
-
-
-def left_behind(service) -> list:
-    """The service cleans up when its answer has gone, which may be after it has arrived."""
-    for _ in range(50):
-        found = list(service.temporary.glob("mien-*"))
-        if not found:
-            break
-        time.sleep(0.2)
-    return found
 
 
 def test_the_sampled_frames_come_back_with_boxes(service, client, video, crowd, tmp_path):
@@ -42,7 +31,7 @@ def test_the_sampled_frames_come_back_with_boxes(service, client, video, crowd, 
             middle = round(box.top + box.height / 2)
             edge = round(box.left)
             assert green[middle, max(edge - 2, 0) : edge + 3].any()
-    assert left_behind(service) == []
+    until(service.is_clean)
 
 
 def test_no_more_frames_are_played_than_the_video_has(client, video, tmp_path):
@@ -55,4 +44,4 @@ def test_what_is_no_video_is_a_problem_and_leaves_nothing(service, client, tmp_p
     (tmp_path / "sound.mp4").write_bytes(b"RIFF$\x00\x00\x00WAVEfmt ")
     with pytest.raises(AnswerError, match="cannot be read as a video"):
         client.annotated_video(tmp_path / "sound.mp4", tmp_path / "seen.mp4")
-    assert left_behind(service) == []
+    until(service.is_clean)

@@ -8,6 +8,7 @@ import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from serving.client import Client
+from tests.waiting import until
 
 
 class Collector(HTTPServer):
@@ -49,12 +50,7 @@ def test_a_request_leaves_a_span_that_says_how_long_each_stage_took(serve, colle
     asked = {"OTEL_EXPORTER_OTLP_ENDPOINT": address, "OTEL_BSP_SCHEDULE_DELAY": "200"}
     with serve(**asked) as running, Client(running.address) as asking:
         answer = asking.faces(png)
-        for _ in range(300):
-            found = [span for span in collector.spans if "mien.faces" in attributes(span)]
-            if found:
-                break
-            time.sleep(0.1)
-    (span,) = found
+        (span,) = until(lambda: [x for x in collector.spans if "mien.faces" in attributes(x)])
     said = attributes(span)
     assert said["mien.faces"] == len(answer.faces) == 4
     for stage in ("decode", "detect", "classify"):
