@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from components import settings
+from components import rank, settings
 from components.data.labels import LABEL_SETS
 from components.errors import InputError, exit_status
 from components.settings import Params, TrainSettings
@@ -29,7 +29,6 @@ PLOTS = Path("plots")
 CHECKPOINTS = Path(".checkpoints")
 
 TUNER = "KERASTUNER_TUNER_ID"  # names this process where a search has a chief and workers
-TRAINER = "KERAS_DISTRIBUTION_PROCESS_ID"  # and where several train a member; the chief is 0
 
 Metrics = dict[str, float]
 
@@ -254,7 +253,7 @@ def _do(chosen: argparse.Namespace) -> int:
     # Of a team only the chief has the results, the metrics and the MLflow run.
     elif chosen.step == "search" and "chief" not in os.environ.get(TUNER, "chief"):
         _help_search(params)
-    elif chosen.step == "train" and os.environ.get(TRAINER, "0") != "0":
+    elif chosen.step == "train" and not rank.is_chief():
         _train(params, chosen.member)
     else:
         _run(chosen.step, params, getattr(chosen, "member", None))

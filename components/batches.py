@@ -19,8 +19,7 @@ class Batches(keras.utils.PyDataset):
     """Batches of a face set that depend on the seed, the epoch and the position alone.
 
     All training batches have the same size: the last one is filled up from the beginning of
-    the epoch's order. (TensorFlow 2.21's depthwise gradient corrupts memory on the CPU when a
-    batch is odd, which a remainder would often be.)
+    the epoch's order.
 
     An interrupted training that resumes at epoch k therefore sees the faces that it would
     have seen without the interruption.

@@ -5,12 +5,9 @@ Every process makes the whole batch and keeps its share, and normalisation and d
 whole batch, so that the weights are those of a training in one process but for rounding. The
 first process, the chief, writes everything; the others read its checkpoints.
 
-Three variables of Keras name the processes: `KERAS_DISTRIBUTION_JOB_ADDRESSES` (host:port of the
-chief), `KERAS_DISTRIBUTION_NUM_PROCESSES` and `KERAS_DISTRIBUTION_PROCESS_ID` (from 0).
-`pipelines/train.py` sets them on one machine.
+`components/rank.py` says which process this is.
 """
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -18,25 +15,7 @@ import keras
 import numpy as np
 
 from components.errors import InputError
-
-ADDRESS = "KERAS_DISTRIBUTION_JOB_ADDRESSES"
-PROCESSES = "KERAS_DISTRIBUTION_NUM_PROCESSES"
-PROCESS = "KERAS_DISTRIBUTION_PROCESS_ID"
-
-
-def processes() -> int:
-    """Returns how many processes train together."""
-    return int(os.environ.get(PROCESSES, "1"))
-
-
-def process() -> int:
-    """Returns which of them this one is, from 0."""
-    return int(os.environ.get(PROCESS, "0"))
-
-
-def is_chief() -> bool:
-    """Returns whether this process is the one that writes."""
-    return process() == 0
+from components.rank import is_chief, process, processes
 
 
 def join(batch_size: int) -> None:

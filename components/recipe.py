@@ -68,6 +68,8 @@ def compile_model(
         weighted_metrics=[keras.metrics.MeanMetricWrapper(accuracy, name="accuracy")],
         jit_compile=_WITH_XLA,
     )
+    # Otherwise TensorFlow traces the first step twice, once to make what the optimiser keeps.
+    chosen.build(model.trainable_variables)
 
 
 def accuracy(y_true: keras.KerasTensor, y_pred: keras.KerasTensor) -> keras.KerasTensor:

@@ -108,17 +108,12 @@ def train(
     if not parallel.is_chief():
         return {}
 
-    whole = curves[curves["phase"].isin(["head", WHOLE])]
-    best = whole.loc[whole["val_accuracy"].idxmax()]
+    best = _best(curves)
     model.load_weights(state / f"best_{best['phase']}.weights.h5")
-    trained = keras.models.model_from_json(plan)  # without the optimiser, which triples the size
-    trained.set_weights(model.get_weights())
     with replacing(out) as folder:
-        save_model(trained, folder / "model.keras")
-        curves.to_csv(folder / "curves.csv", index=False)
-        training_curves(curves, f"Training of {model.name}", folder / "curves.png")
-        predictions = _predict(trained, face_set, table, classes)
-        predictions.to_parquet(folder / "predictions.parquet", index=False)
+        _write(model, plan, curves, folder)
+        answers = _predict(model, face_set, table, classes)
+        answers.to_parquet(folder / "predictions.parquet", index=False)
     shutil.rmtree(checkpoints, ignore_errors=True)
     return {
         "epoch": float(best["epoch"]),
@@ -182,6 +177,20 @@ def _fit_head_once(
     model.save_weights(weights)
     curves.assign(phase="head").to_csv(log, index=False)
     return pd.read_csv(log)
+
+
+def _best(curves: pd.DataFrame) -> pd.Series:
+    """Returns the line of the best epoch of those at the network's own size."""
+    whole = curves[curves["phase"].isin(["head", WHOLE])]
+    return whole.loc[whole["val_accuracy"].idxmax()]
+
+
+def _write(model: keras.Model, plan: str, curves: pd.DataFrame, folder: Path) -> None:
+    trained = keras.models.model_from_json(plan)  # without the optimiser, which triples the size
+    trained.set_weights(model.get_weights())
+    save_model(trained, folder / "model.keras")
+    curves.to_csv(folder / "curves.csv", index=False)
+    training_curves(curves, f"Training of {model.name}", folder / "curves.png")
 
 
 def _predict(

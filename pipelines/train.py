@@ -14,6 +14,7 @@ import sys
 import tempfile
 import time
 
+from components import rank
 from components.errors import exit_status
 from pipelines import team
 
@@ -46,14 +47,14 @@ def run_team(step: list[str], workers: int) -> int:
     """
     told = {
         "KERAS_BACKEND": os.environ.get("KERAS_BACKEND", "jax"),
-        "KERAS_DISTRIBUTION_JOB_ADDRESSES": f"127.0.0.1:{team.free_port()}",
-        "KERAS_DISTRIBUTION_NUM_PROCESSES": str(workers),
+        rank.ADDRESS: f"127.0.0.1:{team.free_port()}",
+        rank.PROCESSES: str(workers),
     }
     with tempfile.TemporaryFile() as unsaid, team.ending() as processes:
         for number in range(workers):
             processes[f"process {number}"] = subprocess.Popen(
                 step,
-                env=os.environ | told | {"KERAS_DISTRIBUTION_PROCESS_ID": str(number)},
+                env=os.environ | told | {rank.PROCESS: str(number)},
                 # They would all say the same.
                 stdout=unsaid if number else None,
                 stderr=unsaid if number else None,

@@ -10,7 +10,7 @@ alone, as it did there: Keras 2's separable convolution ignored `kernel_regulari
 import keras
 from keras import layers
 
-from components.models import MOMENTUM
+from components.models import MOMENTUM, shortcut
 
 FILTERS = (16, 32, 64, 128, 256)
 HEAD = (128, 64, 32)
@@ -50,15 +50,14 @@ def build(
 
     # Residual modules
     for filters in FILTERS:
-        shortcut = layers.Conv2D(filters, 1, strides=2, padding="same", use_bias=False)(x)
-        shortcut = layers.BatchNormalization(momentum=MOMENTUM)(shortcut)
+        residual = layers.BatchNormalization(momentum=MOMENTUM)(shortcut(x, filters))
         x = layers.SeparableConv2D(filters, 3, padding="same", use_bias=False)(x)
         x = layers.BatchNormalization(momentum=MOMENTUM)(x)
         x = layers.ReLU()(x)
         x = layers.SeparableConv2D(filters, 3, padding="same", use_bias=False)(x)
         x = layers.BatchNormalization(momentum=MOMENTUM)(x)
         x = layers.MaxPooling2D(3, strides=2, padding="same")(x)
-        x = layers.Add()([x, shortcut])
+        x = layers.Add()([x, residual])
         x = layers.Dropout(dropout)(x)
 
     # Head

@@ -7,7 +7,7 @@ and Gender Classification" (2017), arXiv:1710.07557, figure 4, as in their relea
 import keras
 from keras import layers
 
-from components.models import MOMENTUM
+from components.models import MOMENTUM, shortcut
 
 FILTERS = (16, 32, 64, 128)
 
@@ -44,15 +44,14 @@ def build(
 
     # Residual modules
     for filters in FILTERS:
-        shortcut = layers.Conv2D(filters, 1, strides=2, padding="same", use_bias=False)(x)
-        shortcut = layers.BatchNormalization(momentum=MOMENTUM)(shortcut)
+        residual = layers.BatchNormalization(momentum=MOMENTUM)(shortcut(x, filters))
         x = layers.SeparableConv2D(filters, 3, padding="same", use_bias=False)(x)
         x = layers.BatchNormalization(momentum=MOMENTUM)(x)
         x = layers.ReLU()(x)
         x = layers.SeparableConv2D(filters, 3, padding="same", use_bias=False)(x)
         x = layers.BatchNormalization(momentum=MOMENTUM)(x)
         x = layers.MaxPooling2D(3, strides=2, padding="same")(x)
-        x = layers.Add()([x, shortcut])
+        x = layers.Add()([x, residual])
 
     # Head: one map a class, averaged
     x = layers.Conv2D(classes, 3, padding="same")(x)

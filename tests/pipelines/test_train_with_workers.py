@@ -10,7 +10,7 @@ import psutil
 import pytest
 from keras import layers
 
-from components import parallel
+from components import parallel, rank
 from components.errors import InputError
 from pipelines import train
 from tests.waiting import until
@@ -84,7 +84,7 @@ def test_a_team_that_lost_one_and_went_on_finds_what_one_process_finds(training)
         (victim,) = (
             process
             for process in psutil.Process(team.pid).children()
-            if process.environ().get(parallel.PROCESS) == "1"
+            if process.environ().get(rank.PROCESS) == "1"
         )
         victim.kill()
         assert team.wait() != 0
@@ -114,14 +114,14 @@ def test_a_team_that_lost_one_and_went_on_finds_what_one_process_finds(training)
     ],
 )
 def test_what_cannot_be_shared_out_is_refused(monkeypatch, batch_size, reason):
-    monkeypatch.setenv(parallel.PROCESSES, "4")
+    monkeypatch.setenv(rank.PROCESSES, "4")
     with pytest.raises(InputError, match=reason):
         parallel.join(batch_size)
 
 
 def step(chief: str, other: str) -> list[str]:
     """A line of Python in place of the training."""
-    code = f"import os, time\nif os.environ['{parallel.PROCESS}'] == '0':\n    {chief}\nelse:\n    "
+    code = f"import os, time\nif os.environ['{rank.PROCESS}'] == '0':\n    {chief}\nelse:\n    "
     return [sys.executable, "-c", code + other]
 
 

@@ -78,6 +78,17 @@ class TestEveryArchitecture:
         assert model.count_params() == PARAMETERS[name]
         assert sum(layer.count_params() for layer in models.body(model)) == BODIES.get(name, 0)
 
+    def test_it_has_no_convolution_that_corrupts_memory(self, model):
+        """See `models.shortcut`: strided 1×1 ones on few channels, with TensorFlow and oneDNN."""
+        thin = [
+            layer.name
+            for layer in model.layers
+            if type(layer) is keras.layers.Conv2D
+            if layer.kernel_size == (1, 1) and layer.strides != (1, 1)
+            if layer.kernel.shape[2] < 16
+        ]
+        assert thin == []
+
     def test_it_is_the_same_after_saving_and_the_file_too(self, model, tmp_path):
         for file in ("first.keras", "second.keras"):
             save_model(model, tmp_path / file)
