@@ -11,6 +11,7 @@ READY := $(VENV)/.ready
 PORT ?= 3000
 UI_PORT ?= 5000
 WORKERS ?= 1
+PACKAGE ?= $(firstword $(wildcard serving/released/ferplus serving/released/fer2013) artifacts/package)
 
 # DVC starts the steps by the name `python`; a nested make must find the same one.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
@@ -22,7 +23,7 @@ export MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR := false
 # three times as long as to import them.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup data weights repro search train study test lint detector serve retrain drift promote rollback ui plots lock clean clean-data
+.PHONY: help setup data weights repro search train study test lint detector serve retrain drift release promote rollback ui plots lock clean clean-data
 
 help: ## List the verbs
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -69,8 +70,8 @@ lint: $(READY) ## Check style
 detector: $(READY) ## Fetch YuNet, the better face detector (0.2 MB, from the OpenCV Zoo)
 	@python -m pipelines.yunet
 
-serve: $(READY) ## Serve the champion, or else what was packaged, on http://localhost:3000 (PORT=...)
-	@tag=$$(python -m pipelines.bento)
+serve: $(READY) ## Serve the champion, or else PACKAGE (what is released), on http://localhost:3000 (PORT=...)
+	@tag=$$(python -m pipelines.bento $(PACKAGE))
 	MIEN_CHAMPION="$${MIEN_CHAMPION-$(CURDIR)/artifacts/champion}" bentoml serve $$tag --port $(PORT)
 
 retrain: $(READY) ## Run, report, judge, build the Bento (ARGS=--push: and push; see the module)
@@ -78,6 +79,9 @@ retrain: $(READY) ## Run, report, judge, build the Bento (ARGS=--push: and push;
 
 drift: $(READY) ## Compare a prediction log with the packaged ensemble's data (LOG=folder)
 	@python -m pipelines.drift $(LOG)
+
+release: $(READY) ## Keep what was packaged in serving/released, with its evidence; write docs/results.md
+	@python -m pipelines.release
 
 promote: $(READY) ## Judge the model that was packaged last; make it champion if it passes
 	@python -m components promote

@@ -18,6 +18,7 @@ from components.tracking import MlflowClient, root, step_run
 from components.turns import turn
 
 OUT = Path("artifacts/promote")
+RELEASED = Path("serving/released")  # a package a label set, as `pipelines/release.py` wrote it
 SERVED_FROM = Path("artifacts/champion")  # a service that runs follows what lies there
 LOCK, WHAT = ".promote.lock", "promotion or rollback"
 REFUSED = 3  # exit status of a promotion that the gate refused
@@ -43,7 +44,10 @@ def promote(params: Params) -> int:
             serve(own)
             print(f"{registry.name} version {champion.version} is champion already.")
             return 0
-        other = champion and registry.fetch(champion, Path(temporary, "champion"))
+        if champion is None:
+            other = released(own)
+        else:
+            other = registry.fetch(champion, Path(temporary, "champion"))
         results = judge(own, other, OUT, params.promote)
         decision = json.loads((OUT / "decision.json").read_text(encoding="utf-8"))
         registry.settle(challenger, champion, decision)
@@ -53,6 +57,13 @@ def promote(params: Params) -> int:
         run.artifacts(*OUT.iterdir())
     print((OUT / "DECISION.md").read_text(encoding="utf-8"))
     return 0 if decision["promoted"] else REFUSED
+
+
+def released(challenger: Path) -> Path | None:
+    """Returns the release that a first champion takes the place of, if there is one."""
+    manifest = json.loads((challenger / "manifest.json").read_text(encoding="utf-8"))
+    folder = RELEASED / manifest["label_set"]
+    return folder if folder.is_dir() else None
 
 
 def roll_back(params: Params) -> int:

@@ -1,8 +1,8 @@
-"""Put the packaged ensemble into BentoML's store and build its Bento; prints the tag of both.
+"""Put a packaged ensemble into BentoML's store and build its Bento; prints the tag of both.
 
-Run it as `python -m pipelines.bento`; `dvc repro` does, as the last thing. Beside the ensemble
-goes what finds the faces: MTCNN, and YuNet where `make detector` has fetched it. The tag's
-version is the manifest's, and a digest of the service and its detectors, so that the same
+Run it as `python -m pipelines.bento [FOLDER]`; `dvc repro` does, as the last thing. Beside the
+ensemble goes what finds the faces: MTCNN, and YuNet where `make detector` has fetched it. The
+tag's version is the manifest's, and a digest of the service and its detectors, so that the same
 thing is stored once and nothing stale is served.
 """
 
@@ -21,6 +21,7 @@ PACKAGE = Path("artifacts/package")
 ROOT = Path(__file__).parent.parent
 SOURCES = ["serving/*", "components/__init__.py", "components/measures.py"]
 SOURCES += ["components/preprocess.py", "components/data/__init__.py", "components/data/labels.py"]
+RELEASED = "released"  # a folder in serving/, whose packages come as a model if at all
 REQUIREMENTS = "requirements/serve.txt"
 
 
@@ -62,6 +63,7 @@ def _store(package: Path, detectors: Path, tag: str, labels: dict[str, str]) -> 
             version=version,
             labels=labels,
             include=SOURCES,
+            exclude=[f"serving/{RELEASED}/*"],
             models=[tag],
             docker={"env": {"MIEN_MODEL": tag}},
             # BentoML would lock other versions than the ones that were tested.
@@ -76,12 +78,13 @@ def _digest(detectors: Path) -> str:
     files = [*sorted(sources), ROOT / REQUIREMENTS, *sorted(detectors.iterdir())]
     digest = hashlib.sha256()
     for file in files:
-        if file.is_file() and "__pycache__" not in file.parts:
+        if file.is_file() and not {"__pycache__", RELEASED} & set(file.parts):
             digest.update(file.name.encode() + b"\0" + file.read_bytes())
     return digest.hexdigest()[:8]
 
 
 if __name__ == "__main__":
-    if not (PACKAGE / "manifest.json").exists():
-        sys.exit(f"{PACKAGE} holds no packaged ensemble; make one with `make repro`.")
-    print(store(PACKAGE))
+    package = Path(sys.argv[1]) if len(sys.argv) > 1 else PACKAGE
+    if not (package / "manifest.json").exists():
+        sys.exit(f"{package} holds no packaged ensemble; make one with `make repro`.")
+    print(store(package))

@@ -147,6 +147,7 @@ def cloned(path: Path) -> Clone:
             shutil.copy(ROOT / name, path / name)
     made = Clone(path)
     (path / "dvc.lock").unlink(missing_ok=True)
+    shutil.rmtree(path / "serving/released", ignore_errors=True)  # a champion of other data
     made.change(TINY)
     made.run("git", "init", "--quiet")
     made.commit()

@@ -3,17 +3,21 @@
 In a clone of its own, with a tiny data set, one epoch and two small members.
 """
 
+import json
 import os
+import re
 import shutil
 import signal
 import socket
 import sqlite3
+import subprocess
 import urllib.request
 from collections import Counter
 from pathlib import Path
 
 import cv2
 import numpy as np
+import pandas as pd
 import pytest
 import yaml
 from mlflow.tracking import MlflowClient
@@ -174,8 +178,27 @@ def test_a_killed_training_goes_on_from_its_checkpoint(reproduced, tmp_path):
     assert len(curves.read_text().splitlines()) == 11
 
 
-def test_the_served_answer_is_that_of_the_packaged_graph(reproduced, tmp_path):
-    package = reproduced.path / "artifacts" / "package"
+def test_a_release_has_its_evidence_and_no_label_of_the_data(reproduced):
+    reproduced.run("python", "-m", "pipelines.release")
+    released = reproduced.path / "serving/released/fer2013"
+    subprocess.run(["sha256sum", "--quiet", "-c", "SHA256SUMS"], cwd=released, check=True)
+    files = {str(path.relative_to(released)) for path in released.rglob("*") if path.is_file()}
+    assert {"ensemble.onnx", "MODEL_CARD.md", "params.yaml", "dvc.lock", "confusion.png"} < files
+    classes = read_manifest(released)["classes"]
+    answers = pd.read_parquet(released / "predictions.parquet")
+    assert list(answers) == ["row", "split", *classes]
+    metrics = json.loads((released / "metrics/ensemble.json").read_text())
+    assert len(answers) == metrics["test.n"]
+    runs = json.loads((released / "runs.json").read_text())
+    assert runs["ensemble"]["metrics"]["test.accuracy"] == metrics["test.accuracy"]
+    page = (reproduced.path / "docs/results.md").read_text()
+    assert f"| {metrics['test.accuracy']:.3f} ({metrics['test.accuracy_low']:.3f}" in page
+    for picture in re.findall(r"\]\((.*?)\)", page):
+        assert (reproduced.path / "docs" / picture).exists()
+
+
+def test_the_served_answer_is_that_of_the_released_graph(reproduced, tmp_path):
+    package = reproduced.path / "serving/released/fer2013"
     face = np.random.default_rng(0).integers(0, 256, (48, 48), np.uint8)
     picture = tmp_path / "face.png"
     cv2.imwrite(str(picture), face)
@@ -184,7 +207,7 @@ def test_the_served_answer_is_that_of_the_packaged_graph(reproduced, tmp_path):
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     log = tmp_path / "serve.log"
-    tag = reproduced.run("python", "-m", "pipelines.bento").splitlines()[-1]
+    tag = reproduced.run("python", "-m", "pipelines.bento", str(package)).splitlines()[-1]
     server = reproduced.start("bentoml", "serve", tag, "--port", str(port), log=log)
     try:
         until(lambda: ready(port), server, log)

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from mlflow.tracking import MlflowClient
 
@@ -78,6 +79,25 @@ def test_promoted_refused_promoted_rolled_back(params, register, capsys):
     assert aliases() == {CHAMPION: first}
     with pytest.raises(InputError, match="no previous champion to go back to"):
         gate.roll_back(params)
+
+
+def test_a_first_champion_must_not_be_worse_than_what_was_released(
+    params, register, make_package, capsys
+):
+    out = gate.RELEASED / "x"
+    shutil.copytree(make_package("released", skill=2.0), out)
+    answers = pd.read_parquet(out / "predictions.parquet")
+    answers.drop(columns="label").to_parquet(out / "predictions.parquet")
+    register("worse", skill=1.5)
+    assert gate.promote(params) == gate.REFUSED
+    assert "against the champion mien released" in capsys.readouterr().out
+    assert CHAMPION not in aliases()
+    register("other", skill=3.0, test="b" * 64)
+    assert gate.promote(params) == gate.REFUSED
+    assert "remove serving/released" in capsys.readouterr().out
+    better = register("better", skill=2.5)
+    assert gate.promote(params) == 0
+    assert aliases()[CHAMPION] == better
 
 
 def served() -> str:

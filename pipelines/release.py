@@ -1,0 +1,147 @@
+"""Keep the packaged ensemble in the repository, with its evidence, and rewrite docs/results.md.
+
+    python -m pipelines.release     (make release)
+
+What `dvc repro` packaged goes to `serving/released/LABEL_SET`: the package, what it answered on
+the test faces (not their labels, which are the data set's), the settings, `dvc.lock`, metrics and
+pictures, MLflow's runs, and checksums of it all. `make serve` serves it where nothing else is
+champion, and the gate (`components/gate.py`) takes it for the champion where there is none.
+"""
+
+import hashlib
+import json
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from components import settings
+from components.errors import InputError, exit_status
+from components.gate import RELEASED
+from components.outputs import replacing, write_text
+from components.promote import milliseconds
+from pipelines.results_page import page
+from serving.engine import read_manifest
+
+PACKAGE = Path("artifacts/package")
+ANSWERS = Path("artifacts/ensemble/predictions.parquet")
+EVIDENCE = [
+    *("params.yaml", "dvc.lock", "metrics"),
+    *("plots/ensemble/confusion.png", "plots/ensemble/reliability.png"),
+]
+SUMS = "SHA256SUMS"
+MOST = 20  # megabytes of all graphs together, which every clone of the repository fetches
+PAGE = Path("docs/results.md")
+
+
+def release() -> Path:
+    """Copies what was packaged to `serving/released`, and writes the page of all releases.
+
+    Returns:
+        The folder of the release.
+
+    Raises:
+        InputError: If there is nothing packaged, a part of the evidence is not there or not of the
+            package, or the graphs would be too large for Git.
+    """
+    manifest = read_manifest(PACKAGE)
+    missing = [path for path in (str(ANSWERS), *EVIDENCE) if not Path(path).exists()]
+    if missing:
+        raise InputError(f"{', '.join(missing)} is missing; run `dvc repro`.")
+    _check_size(manifest["label_set"])
+    out = RELEASED / manifest["label_set"]
+    with replacing(out) as folder:
+        for name in ("ensemble.onnx", "manifest.json", "MODEL_CARD.md"):
+            shutil.copy(PACKAGE / name, folder)
+        _answers(manifest).to_parquet(folder / "predictions.parquet", index=False)
+        for path in map(Path, EVIDENCE):
+            copy = shutil.copytree if path.is_dir() else shutil.copy
+            copy(path, folder / path.name)
+        _write(_runs(manifest), folder / "runs.json")
+        cost = milliseconds(PACKAGE / "ensemble.onnx", manifest["input"]["shape"], threads=1)
+        _write({"milliseconds": round(cost, 2)}, folder / "cost.json")
+        (folder / SUMS).write_text(_sums(folder), encoding="utf-8")
+    write_text(PAGE, page(sorted(RELEASED.iterdir())))
+    return out
+
+
+def check(folder: Path) -> None:
+    """Checks that a release has the files that it had when it was made.
+
+    Raises:
+        InputError: If one of them is another, or gone.
+    """
+    if (folder / SUMS).read_text(encoding="utf-8") != _sums(folder):
+        raise InputError(f"{folder} is not as it was released: `sha256sum -c {SUMS}` says where.")
+
+
+def _write(values: dict[str, Any], file: Path) -> None:
+    file.write_text(json.dumps(values, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+
+
+def _sums(folder: Path) -> str:
+    files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != SUMS)
+    return "".join(
+        f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.relative_to(folder)}\n"
+        for path in files
+    )
+
+
+def _check_size(label_set: str) -> None:
+    others = [folder for folder in RELEASED.glob("*") if folder.name != label_set]
+    graphs = [folder / "ensemble.onnx" for folder in (PACKAGE, *others)]
+    megabytes = sum(graph.stat().st_size for graph in graphs) / 1e6
+    if megabytes > MOST:
+        raise InputError(
+            f"the released graphs would come to {megabytes:.1f} MB, and {MOST} are allowed; "
+            "release fewer members, or one that learnt from them (train.*.distil)."
+        )
+
+
+def _answers(manifest: dict[str, Any]) -> pd.DataFrame:
+    """Returns the test faces' rows and probabilities, in the order that the gate compares by."""
+    table = pd.read_parquet(ANSWERS)
+    test = table[table["split"] == "test"]
+    if len(test) != manifest["metrics"]["test.n"]:
+        raise InputError(f"{ANSWERS} and {PACKAGE} are not of one ensemble; run `dvc repro`.")
+    return test[["row", "split", *manifest["classes"]]]
+
+
+def _runs(manifest: dict[str, Any]) -> dict[str, Any]:
+    """Returns the run that packaged the ensemble, and those beside it, by their names."""
+    from components.registry import Registry
+    from components.tracking import connect
+
+    client = connect()
+    version = Registry(manifest["name"], client).packaged(manifest)
+    if version is None:
+        raise InputError("MLflow's registry does not know the package; run `dvc repro` again.")
+    own = client.get_run(version.run_id)
+    beside = client.search_runs([own.info.experiment_id], order_by=["attributes.start_time"])
+    return {
+        run.info.run_name: {
+            "parameters": run.data.params,
+            "metrics": run.data.metrics,
+            "tags": {k: v for k, v in run.data.tags.items() if not k.startswith("mlflow.")},
+        }
+        for run in beside
+        if run.info.status == "FINISHED"
+    }
+
+
+def main() -> int:
+    """Releases what was packaged; returns the exit status."""
+    settings.load(Path("params.yaml"))
+
+    def work() -> int:
+        out = release()
+        print(f"{out} holds the release and {PAGE} its figures; commit both.")
+        return 0
+
+    return exit_status("mien release", work)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
