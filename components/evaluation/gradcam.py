@@ -7,6 +7,8 @@ which Keras has no call that is the same on TensorFlow, JAX and PyTorch. On netw
 in an average and a dense layer the two agree to rounding.
 """
 
+import contextlib
+
 import keras
 import numpy as np
 from keras import ops
@@ -27,9 +29,7 @@ def grad_cam(model: keras.Model, faces: np.ndarray, classes: np.ndarray) -> np.n
         (N, H, W) float32 in [0, 1], the most telling place of a face being 1; zeros where
         nothing spoke for the class.
     """
-    last = _last_maps(model)
-    body = keras.Model(model.input, last)
-    head = keras.Model(last, model.output)
+    body, head = _cut(model)
     maps = ops.convert_to_numpy(body(faces.astype(np.float32), training=False))
     heat = []
     for own, chosen in zip(maps, classes, strict=True):
@@ -41,12 +41,14 @@ def grad_cam(model: keras.Model, faces: np.ndarray, classes: np.ndarray) -> np.n
     return ops.convert_to_numpy(larger)[..., 0]
 
 
-def _last_maps(model: keras.Model) -> keras.KerasTensor:
-    """Returns the last output of a layer that has more than one place."""
+def _cut(model: keras.Model) -> tuple[keras.Model, keras.Model]:
+    """Parts a network behind the last layer that has more than one place."""
     for layer in reversed(model.layers):
         shape = layer.output.shape
         if len(shape) == 4 and shape[1] * shape[2] > 1:
-            return layer.output
+            with contextlib.suppress(ValueError):  # a branch goes around this layer
+                head = keras.Model(layer.output, model.output)
+                return keras.Model(model.input, layer.output), head
     raise ValueError(f"{model.name} has no layer with maps")
 
 

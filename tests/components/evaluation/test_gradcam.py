@@ -38,6 +38,18 @@ def test_a_place_that_speaks_against_it_is_not(corner):
     assert not grad_cam(brightness(-1.0), corner, np.array([1])).any()
 
 
+def test_maps_that_a_branch_goes_around_are_not_all_that_was_seen(corner):
+    inputs = keras.Input((16, 16, 1))
+    maps = layers.AveragePooling2D(4)(inputs)
+    halved = layers.AveragePooling2D(2)(maps)
+    both = layers.Add()([layers.AveragePooling2D(2)(halved), layers.AveragePooling2D(4)(maps)])
+    model = keras.Model(inputs, layers.Dense(2)(layers.Flatten()(both)))
+    model.layers[-1].set_weights([np.array([[0.0, 1.0]]), np.zeros(2)])
+    (heat,) = grad_cam(model, corner, np.array([1]))
+    assert heat[:2, :2].min() == pytest.approx(1)
+    assert heat[8:, 8:].max() == 0
+
+
 @on_tensorflow
 @pytest.mark.parametrize("name", ["mini_xception", "vggface", "attention_cnn"])
 def test_the_heat_is_that_of_the_gradient(name):
