@@ -1,6 +1,6 @@
 """What it saves to compute the frozen body's features once (`train.*.head`).
 
-    python -m benchmarks.cached_head [MEMBER] [--faces N] [--epochs E]
+    python -m benchmarks.cached_head [MEMBER] [--faces N] [--epochs E] [--size PIXELS]
 
 Trains the head of a member twice from the same start, on cached features and through the
 frozen body, and compares the times and the weights.
@@ -28,12 +28,13 @@ def main() -> None:
     parser.add_argument("member", nargs="?", default="vggface")
     parser.add_argument("--faces", type=int, default=1024, help="training faces")
     parser.add_argument("--epochs", type=int, default=10)
+    parser.add_argument("--size", type=int, help="input size, instead of the member's")
     asked = parser.parse_args()
     params = settings.load(Path("params.yaml"))
     head = HeadSettings(epochs=asked.epochs, learning_rate=1e-3)
     recipe = params.train.members[asked.member].model_copy(update={"head": head})
     keras.utils.set_random_seed(0)
-    size = params.design[asked.member].input_size
+    size = asked.size or params.design[asked.member].input_size
     # Dropout's seeds differ between two models; without it the weights can be compared.
     model = models.build(asked.member, (48, 48, 1), CLASSES, size, dropout=0.0)
     twin = keras.models.clone_model(model)
@@ -94,7 +95,11 @@ def fit_through_the_body(
         verbose=0,
         callbacks=[
             keras.callbacks.ModelCheckpoint(
-                best, monitor="val_accuracy", save_best_only=True, save_weights_only=True
+                best,
+                monitor="val_accuracy",
+                mode="max",
+                save_best_only=True,
+                save_weights_only=True,
             )
         ],
     )
