@@ -20,6 +20,7 @@ import pandas as pd
 from components import settings
 from components.errors import InputError, exit_status
 from components.gate import RELEASED
+from components.metrics import read
 from components.outputs import replacing, write_text
 from components.promote import milliseconds
 from pipelines.results_page import page
@@ -28,9 +29,11 @@ from serving.engine import read_manifest
 PACKAGE = Path("artifacts/package")
 ANSWERS = Path("artifacts/ensemble/predictions.parquet")
 EVIDENCE = [
-    *("params.yaml", "dvc.lock", "metrics"),
+    *("params.yaml", "dvc.lock"),
     *("plots/ensemble/confusion.png", "plots/ensemble/reliability.png"),
 ]
+METRICS = Path("metrics")
+STEPS = ["ingest", "clean", "balance", "design", "ensemble", "evaluate", "package"]
 SUMS = "SHA256SUMS"
 MOST = 20  # megabytes of all graphs together, which every clone of the repository fetches
 PAGE = Path("docs/results.md")
@@ -47,34 +50,27 @@ def release() -> Path:
             package, or the graphs would be too large for Git.
     """
     manifest = read_manifest(PACKAGE)
-    missing = [path for path in (str(ANSWERS), *EVIDENCE) if not Path(path).exists()]
-    if missing:
-        raise InputError(f"{', '.join(missing)} is missing; run `dvc repro`.")
+    steps = [*STEPS, *(f"train/{member}" for member in manifest["members"])]
+    metrics = [METRICS / f"{step}.json" for step in steps]
+    evidence = [Path(path) for path in EVIDENCE]
+    _check_evidence(manifest, [ANSWERS, *evidence, *metrics])
     _check_size(manifest["label_set"])
     out = RELEASED / manifest["label_set"]
     with replacing(out) as folder:
         for name in ("ensemble.onnx", "manifest.json", "MODEL_CARD.md"):
             shutil.copy(PACKAGE / name, folder)
         _answers(manifest).to_parquet(folder / "predictions.parquet", index=False)
-        for path in map(Path, EVIDENCE):
-            copy = shutil.copytree if path.is_dir() else shutil.copy
-            copy(path, folder / path.name)
+        for path in evidence:
+            shutil.copy(path, folder)
+        for path in metrics:
+            (folder / path).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(path, folder / path)
         _write(_runs(manifest), folder / "runs.json")
         cost = milliseconds(PACKAGE / "ensemble.onnx", manifest["input"]["shape"], threads=1)
         _write({"milliseconds": round(cost, 2)}, folder / "cost.json")
         (folder / SUMS).write_text(_sums(folder), encoding="utf-8")
     write_text(PAGE, page(sorted(RELEASED.iterdir())))
     return out
-
-
-def check(folder: Path) -> None:
-    """Checks that a release has the files that it had when it was made.
-
-    Raises:
-        InputError: If one of them is another, or gone.
-    """
-    if (folder / SUMS).read_text(encoding="utf-8") != _sums(folder):
-        raise InputError(f"{folder} is not as it was released: `sha256sum -c {SUMS}` says where.")
 
 
 def _write(values: dict[str, Any], file: Path) -> None:
@@ -87,6 +83,14 @@ def _sums(folder: Path) -> str:
         f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.relative_to(folder)}\n"
         for path in files
     )
+
+
+def _check_evidence(manifest: dict[str, Any], files: list[Path]) -> None:
+    missing = [str(path) for path in files if not path.exists()]
+    if missing:
+        raise InputError(f"{', '.join(missing)} is missing; run `dvc repro`.")
+    if read(METRICS / "ensemble.json") != manifest["metrics"]:
+        raise InputError(f"{METRICS} and {PACKAGE} are not of one ensemble; run `dvc repro`.")
 
 
 def _check_size(label_set: str) -> None:
@@ -103,10 +107,7 @@ def _check_size(label_set: str) -> None:
 def _answers(manifest: dict[str, Any]) -> pd.DataFrame:
     """Returns the test faces' rows and probabilities, in the order that the gate compares by."""
     table = pd.read_parquet(ANSWERS)
-    test = table[table["split"] == "test"]
-    if len(test) != manifest["metrics"]["test.n"]:
-        raise InputError(f"{ANSWERS} and {PACKAGE} are not of one ensemble; run `dvc repro`.")
-    return test[["row", "split", *manifest["classes"]]]
+    return table.loc[table["split"] == "test", ["row", "split", *manifest["classes"]]]
 
 
 def _runs(manifest: dict[str, Any]) -> dict[str, Any]:
