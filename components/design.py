@@ -7,6 +7,8 @@ file, or the search behind `searched`, changes. Run it as `python -m components 
 import json
 from pathlib import Path
 
+import keras
+
 from components import models
 from components.cost import macs
 from components.data.faces import FaceSet
@@ -41,11 +43,15 @@ def design(
     metrics = {}
     with replacing(out) as folder:
         for member, chosen in settings.items():
-            options = chosen.model_dump(exclude={"input_size", "weights"}, exclude_none=True)
-            if member == "searched":
+            name = chosen.network or member
+            options = chosen.model_dump(
+                exclude={"network", "input_size", "weights"}, exclude_none=True
+            )
+            if name == "searched":
                 found = (search / "architecture.json").read_text(encoding="utf-8")
                 options["architecture"] = json.loads(found)
-            model = models.build(member, shape, classes, chosen.input_size, **options)
+            keras.utils.clear_session()  # a plan's layer names do not tell what stands before it
+            model = models.build(name, shape, classes, chosen.input_size, **options)
             (folder / f"{member}.json").write_text(model.to_json(indent=1), encoding="utf-8")
             metrics[f"{member}.parameters"] = float(model.count_params())
             metrics[f"{member}.mmacs"] = round(macs(model) / 1e6, 3)

@@ -2,9 +2,10 @@
 
     python -m pipelines.release     (make release)
 
-What `dvc repro` packaged goes to `serving/released/LABEL_SET`: the package, what it answered on
-the test faces (not their labels, which are the data set's), the settings, `dvc.lock`, metrics and
-pictures, MLflow's runs, and checksums of it all. `make serve` serves it where nothing else is
+What `dvc repro` packaged goes to `serving/released/LABEL_SET`: the package, its members
+as Keras reads them (another training may start there), what it answered on the test faces (not
+their labels, which are the data set's), the settings, `dvc.lock`, metrics and pictures, MLflow's
+runs, and checksums of it all. `make serve` serves it where nothing else is
 champion, and the gate (`components/gate.py`) takes it for the champion where there is none.
 """
 
@@ -27,6 +28,7 @@ from pipelines.results_page import page
 from serving.engine import read_manifest
 
 PACKAGE = Path("artifacts/package")
+TRAINED = Path("artifacts/train")
 ANSWERS = Path("artifacts/ensemble/predictions.parquet")
 EVIDENCE = [
     *("params.yaml", "dvc.lock"),
@@ -53,12 +55,16 @@ def release() -> Path:
     steps = [*STEPS, *(f"train/{member}" for member in manifest["members"])]
     metrics = [METRICS / f"{step}.json" for step in steps]
     evidence = [Path(path) for path in EVIDENCE]
-    _check_evidence(manifest, [ANSWERS, *evidence, *metrics])
+    networks = [TRAINED / member / "model.keras" for member in manifest["members"]]
+    _check_evidence(manifest, [ANSWERS, *evidence, *metrics, *networks])
     _check_size(manifest["label_set"])
     out = RELEASED / manifest["label_set"]
     with replacing(out) as folder:
         for name in ("ensemble.onnx", "manifest.json", "MODEL_CARD.md"):
             shutil.copy(PACKAGE / name, folder)
+        (folder / "members").mkdir()
+        for network in networks:
+            shutil.copy(network, folder / "members" / f"{network.parent.name}.keras")
         _answers(manifest).to_parquet(folder / "predictions.parquet", index=False)
         for path in evidence:
             shutil.copy(path, folder)

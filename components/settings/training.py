@@ -23,6 +23,7 @@ class SearchSettings(Section):
 
 
 class DesignSettings(Section):
+    network: str | None = None  # of components/models; without it, the one of the member's name
     input_size: Annotated[int, Field(ge=8)]
     weights: str | None = None  # file that a training starts from (components/weights.py)
     # What not every architecture has; without them it takes its own.

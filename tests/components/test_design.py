@@ -32,6 +32,17 @@ def test_options_shape_the_network_and_pretrained_weights_do_not(make_faces, tmp
     assert "some.h5" not in plans["vggface"]
 
 
+def test_two_members_may_be_one_network(make_faces, tmp_path):
+    settings = {
+        "mien": DesignSettings(input_size=16, width=0.25),
+        "mien_2": DesignSettings(network="mien", input_size=16, width=0.25),
+    }
+    metrics = design(make_faces([0], ["train"]), tmp_path, tmp_path / "out", settings, classes=3)
+    assert metrics["mien_2.parameters"] == metrics["mien.parameters"]
+    plans = [(tmp_path / "out" / f"{member}.json").read_text() for member in settings]
+    assert plans[0] == plans[1]
+
+
 def test_an_option_of_another_architecture_is_refused_by_its_key(make_faces, tmp_path):
     settings = {"mini_xception": DesignSettings(input_size=16, depth=2)}
     with pytest.raises(InputError, match=r"design.mini_xception.depth: mini_xception has no depth"):
