@@ -53,7 +53,9 @@ def _store(package: Path, detectors: Path, tag: str, labels: dict[str, str]) -> 
 
     if not any(str(model.tag) == tag for model in bentoml.models.list()):
         with bentoml.models.create(tag, labels=labels) as model:
-            shutil.copytree(package, model.path, dirs_exist_ok=True)
+            # A release has its members beside the graph, which are for training alone.
+            without = shutil.ignore_patterns("members")
+            shutil.copytree(package, model.path, dirs_exist_ok=True, ignore=without)
             shutil.copytree(detectors, Path(model.path) / "detectors")
     if not any(str(bento.tag) == tag for bento in bentoml.bentos.list()):
         name, version = tag.split(":")
