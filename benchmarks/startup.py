@@ -50,7 +50,7 @@ def start(tag: str) -> float:
     ) as service:
         while not is_ready(port):
             if service.poll() is not None:
-                sys.exit(f"`{' '.join(command)}` ended with {service.returncode}; run it to see why")
+                sys.exit(f"`{' '.join(command)}` ended by itself; run it to see why")
             time.sleep(0.05)
         seconds = time.monotonic() - begin
         service.terminate()
