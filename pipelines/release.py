@@ -1,12 +1,13 @@
-"""Keep the packaged ensemble in the repository, with its evidence, and rewrite docs/results.md.
+"""Keep the packaged ensemble in the repository, with its evidence, and write what it reaches.
 
     python -m pipelines.release     (make release)
 
 What `dvc repro` packaged goes to `serving/released/LABEL_SET`: the package, its members
 as Keras reads them (another training may start there), what it answered on the test faces (not
 their labels, which are the data set's), the settings, `dvc.lock`, metrics and pictures, MLflow's
-runs, and checksums of it all. `make serve` serves it where nothing else is
-champion, and the gate (`components/gate.py`) takes it for the champion where there is none.
+runs, and checksums of it all. `docs/results.md` and the README's table are written from that.
+`make serve` serves it where nothing else is champion, and the gate (`components/gate.py`) takes it
+for the champion where there is none.
 """
 
 import hashlib
@@ -24,7 +25,8 @@ from components.gate import RELEASED
 from components.metrics import read
 from components.outputs import replacing, write_text
 from components.promote import milliseconds
-from pipelines.results_page import page
+from pipelines.release_card import whole_card
+from pipelines.results_page import page, summary
 from serving.engine import read_manifest
 
 PACKAGE = Path("artifacts/package")
@@ -36,9 +38,12 @@ EVIDENCE = [
 ]
 METRICS = Path("metrics")
 STEPS = ["ingest", "clean", "balance", "design", "ensemble", "evaluate", "package"]
+CARD = "MODEL_CARD.md"
 SUMS = "SHA256SUMS"
 MOST = 20  # megabytes of all graphs together, which every clone of the repository fetches
 PAGE = Path("docs/results.md")
+README = Path("README.md")
+BEGIN, END = "<!-- written by make release -->", "<!-- until here -->"
 
 
 def release() -> Path:
@@ -60,8 +65,11 @@ def release() -> Path:
     _check_size(manifest["label_set"])
     out = RELEASED / manifest["label_set"]
     with replacing(out) as folder:
-        for name in ("ensemble.onnx", "manifest.json", "MODEL_CARD.md"):
+        for name in ("ensemble.onnx", "manifest.json"):
             shutil.copy(PACKAGE / name, folder)
+        card = (PACKAGE / CARD).read_text(encoding="utf-8")
+        told = whole_card(card, METRICS / "evaluate.json", manifest["label_set"])
+        (folder / CARD).write_text(told, encoding="utf-8")
         (folder / "members").mkdir()
         for network in networks:
             shutil.copy(network, folder / "members" / f"{network.parent.name}.keras")
@@ -75,8 +83,22 @@ def release() -> Path:
         cost = milliseconds(PACKAGE / "ensemble.onnx", manifest["input"]["shape"], threads=1)
         _write({"milliseconds": round(cost, 2)}, folder / "cost.json")
         (folder / SUMS).write_text(_sums(folder), encoding="utf-8")
-    write_text(PAGE, page(sorted(RELEASED.iterdir())))
+    releases = sorted(RELEASED.iterdir())
+    write_text(PAGE, page(releases))
+    _summarise(releases)
     return out
+
+
+def _summarise(releases: list[Path]) -> None:
+    """Rewrites the README's table of results, between its two marks."""
+    text = README.read_text(encoding="utf-8")
+    before, begin, rest = text.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not end:
+        raise InputError(
+            f"{README} has no lines {BEGIN!r} and {END!r} for the table; put them back."
+        )
+    write_text(README, f"{before}{begin}\n{summary(releases)}{end}{after}")
 
 
 def _write(values: dict[str, Any], file: Path) -> None:
@@ -144,7 +166,7 @@ def main() -> int:
 
     def work() -> int:
         out = release()
-        print(f"{out} holds the release and {PAGE} its figures; commit both.")
+        print(f"{out} holds the release {PAGE} and {README} its figures; commit all three.")
         return 0
 
     return exit_status("mien release", work)

@@ -22,9 +22,15 @@ TABLE = """
 | | accuracy | leak-free | macro-F1 | ECE | parameters | MMACs | ms |
 |---|---|---|---|---|---|---|---|
 """
+SUMMARY = """| | PrivateTest | leak-free | ECE | ms a face, one core | the report states |
+|---|---|---|---|---|---|
+"""
 TESTS = ("test", "test_leak_free")
 KEYS = ("accuracy", "accuracy_low", "accuracy_high", "macro_f1", "ece")
 TITLES = {"fer2013": "FER-2013's seven classes", "ferplus": "FER+'s eight classes"}
+
+
+REPORT = {"fer2013": 0.747, "ferplus": 0.8432}
 
 
 class Stated(NamedTuple):
@@ -38,12 +44,12 @@ PEERS = {
     "fer2013": [
         Stated(0.640, "the article: mini-Xception"),
         Stated(0.693, "the article: the best of a generator of random architectures"),
-        Stated(0.747, "the report: VGGFace and VGGFace2, pretrained on faces"),
+        Stated(REPORT["fer2013"], "the report: VGGFace and VGGFace2, pretrained on faces"),
         Stated(0.733, "Pramerdorfer & Kampel (2016): one network, ten crops"),
         Stated(0.752, "Pramerdorfer & Kampel (2016): eight networks"),
     ],
     "ferplus": [
-        Stated(0.8432, "the report: VGGFace and VGGFace2, pretrained on faces"),
+        Stated(REPORT["ferplus"], "the report: VGGFace and VGGFace2, pretrained on faces"),
         Stated(0.8499, "Barsoum et al. (2016): VGG13, drawn labels; `majority` rule"),
     ],
 }
@@ -56,6 +62,24 @@ def page(releases: list[Path]) -> str:
         releases: Folders that `pipelines.release` wrote.
     """
     return HEAD + "".join(_section(folder) for folder in releases)
+
+
+def summary(releases: list[Path]) -> str:
+    """Returns the README's table: a line a release.
+
+    Args:
+        releases: Folders that `pipelines.release` wrote.
+    """
+    lines = []
+    for folder in releases:
+        manifest = _read(folder / "manifest.json")
+        label_set, scores = manifest["label_set"], manifest["metrics"]
+        networks = sum(weight > 0 for weight in manifest["members"].values())
+        title = TITLES[label_set] + (f", {networks} networks" if networks > 1 else ", one network")
+        cells = [title, *(_accuracy(scores, split) for split in TESTS)]
+        cells += [f"{scores['test.ece']:.3f}", f"{_read(folder / 'cost.json')['milliseconds']:.1f}"]
+        lines.append(f"| {' | '.join([*cells, str(REPORT[label_set])])} |\n")
+    return SUMMARY + "".join(lines)
 
 
 def _section(folder: Path) -> str:
@@ -118,12 +142,15 @@ def _ours(folder: Path, manifest: dict[str, Any]) -> list[str]:
 
 def _row(title: str, scores: dict[str, float], cost: list[float], milliseconds: str) -> str:
     cells = [title]
-    for split in TESTS:
-        value, low, high = (scores[f"{split}.accuracy{bound}"] for bound in ("", "_low", "_high"))
-        cells.append(f"{value:.3f} ({low:.3f}–{high:.3f})")
+    cells += [_accuracy(scores, split) for split in TESTS]
     cells += [f"{scores['test.macro_f1']:.3f}", f"{scores['test.ece']:.3f}"]
     cells += [f"{cost[0]:,.0f}", f"{cost[1]:.0f}", milliseconds]
     return f"| {' | '.join(cells)} |"
+
+
+def _accuracy(scores: dict[str, float], split: str) -> str:
+    value, low, high = (scores[f"{split}.accuracy{bound}"] for bound in ("", "_low", "_high"))
+    return f"{value:.3f} ({low:.3f}–{high:.3f})"
 
 
 def _read(file: Path) -> dict[str, Any]:
