@@ -193,7 +193,13 @@ def test_a_release_has_its_evidence_and_no_label_of_the_data(reproduced):
     logged = runs["ensemble"]["metrics"]["test.accuracy"]
     assert logged == pytest.approx(metrics["test.accuracy"], abs=1e-6)
     page = (reproduced.path / "docs/results.md").read_text()
-    assert f"| {metrics['test.accuracy']:.3f} ({metrics['test.accuracy_low']:.3f}" in page
+    accuracy = f"| {metrics['test.accuracy']:.3f} ({metrics['test.accuracy_low']:.3f}"
+    assert accuracy in page
+    assert accuracy in (reproduced.path / "README.md").read_text()
+    card = (released / "MODEL_CARD.md").read_text()
+    assert card.index("## Intended use") < card.index("## Slices") < card.index("licence")
+    trained = reproduced.path / "artifacts/train/mini_xception/model.keras"
+    assert (released / "members/mini_xception.keras").read_bytes() == trained.read_bytes()
     for picture in re.findall(r"\]\((.*?)\)", page):
         assert (reproduced.path / "docs" / picture).exists()
 
