@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 from playwright.sync_api import expect
 
+from tests.serving.page.choosing import choose
+
 NAMES = {"happy": "vui vẻ", "sad": "buồn bã", "angry": "giận dữ", "fear": "sợ hãi"}
 NAMES |= {"disgust": "ghê tởm", "surprise": "ngạc nhiên", "neutral": "bình thản"}
 DROP = """(target, [kind, bytes]) => {
@@ -18,10 +20,6 @@ DROP = """(target, [kind, bytes]) => {
     ? new DragEvent("drop", { ...options, dataTransfer: data })
     : new ClipboardEvent("paste", { ...options, clipboardData: data }));
 }"""
-
-
-def choose(page, picture: bytes, name: str = "crowd.png", kind: str = "image/png") -> None:
-    page.set_input_files("#file", {"name": name, "mimeType": kind, "buffer": picture})
 
 
 def encoded(picture: np.ndarray) -> bytes:

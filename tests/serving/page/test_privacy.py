@@ -5,9 +5,7 @@ import json
 
 from playwright.sync_api import expect
 
-
-def choose(page, picture: bytes) -> None:
-    page.set_input_files("#file", {"name": "a.png", "mimeType": "image/png", "buffer": picture})
+from tests.serving.page.choosing import choose
 
 
 def test_the_page_says_what_becomes_of_pictures_and_what_is_forbidden(page):
