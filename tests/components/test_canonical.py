@@ -53,3 +53,22 @@ def test_a_canonical_graph_stays_as_it_is(write, tmp_path):
     first = write(NAMES, reverse=False)
     canonicalise(tmp_path / "graph.onnx")
     assert (tmp_path / "graph.onnx").read_bytes() == first
+
+
+@pytest.mark.parametrize("size", [40, 32, 56])
+def test_faces_are_resized_to_the_pixels_that_the_network_was_trained_with(tmp_path, size):
+    import keras
+
+    from components import models
+
+    network = models.build("mien", (48, 48, 1), 3, size, width=0.25)
+    faces = keras.Input((48, 48, 1))
+    model = keras.Model(faces, network(faces, training=False))
+    examples = np.random.default_rng(0).random((2, 48, 48, 1), np.float32)
+    expected = model.predict(examples, verbose=0)
+    model.export(tmp_path / "graph.onnx", format="onnx", verbose=False)
+    canonicalise(tmp_path / "graph.onnx")
+    session = onnxruntime.InferenceSession(tmp_path / "graph.onnx")
+    (answer,) = session.run(None, {session.get_inputs()[0].name: examples})
+    assert answer.shape == expected.shape
+    np.testing.assert_allclose(answer, expected, atol=1e-4)
