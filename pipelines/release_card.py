@@ -13,7 +13,7 @@ et al., 2016; Microsoft, MIT licence).""",
 }
 CARD = """
 ## Slices
-Of the published test split. What counts as dark, flat or blurred is the lower third of these faces.
+Of the published test split, a third of it in each.
 
 | | faces | accuracy (95% interval) | balanced accuracy |
 |---|---|---|---|
@@ -23,7 +23,8 @@ The data do not say how old the people are, of which sex, or from where: whether
 of them was not measured, and pictures of a search engine are no sample of anyone.
 
 ## Where it comes from, and licence
-Trained from scratch, with no other weights, on {data}
+Trained by this project, from random weights or those of its other releases, on
+{data}
 
 The weights are under the licence of this repository (MIT). They hold no picture and no
 label; whether what was trained on FER-2013 may be used beyond research is yours to clear.
