@@ -10,11 +10,11 @@ HEAD = """# Results
 
 Written by `make release`; do not edit. Of the packages in
 [`serving/released`](../serving/released), trained by this project's pipeline, from random
-weights or from one another, with the settings and the `dvc.lock` that lie beside them. Everything was chosen on the validation split
-(PublicTest); the test split (PrivateTest) was scored once a package. Accuracy on the test split as
-published and, beside it, without the pictures that have a byte-identical copy in the published
-training split, each with its 95% bootstrap interval. Milliseconds are those of one face on one core
-of the machine that made the release.
+weights or from one another, with the settings and the `dvc.lock` that lie beside them. Everything
+was chosen on the validation split (PublicTest); the test split (PrivateTest) was scored once a
+package. Accuracy on the test split as published and, beside it, without the pictures that have a
+byte-identical copy in the published training split, each with its 95% bootstrap interval.
+Milliseconds are those of one face on one core of the machine that made the release.
 
 What others state is theirs, on the split as published; nobody measured it here.
 """
