@@ -21,7 +21,7 @@ import httpx
 
 from pipelines.bento import PACKAGE, REQUIREMENTS, store
 
-IMPORTS = "import bentoml, bentoml.service, cv2, onnxruntime"
+IMPORTS = "import bentoml, cv2, onnxruntime; bentoml.service"
 
 
 def main() -> None:
