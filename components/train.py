@@ -21,6 +21,7 @@ from components.fitting import OnEpoch, fit
 from components.head import fit_head
 from components.outputs import replacing
 from components.plots import training_curves
+from components.precision import in_precision
 from components.recipe import predict
 from components.settings import TrainSettings
 from components.sizes import WHOLE
@@ -103,7 +104,7 @@ def train(
                 train_batches, classes, settings.distil, state / "teacher.npy"
             )
         first = _fit_head_once(model, train_batches, val_batches, settings, state, on_epoch)
-    with parallel.spread(model) as learner:
+    with parallel.spread(in_precision(model, settings.precision)) as learner:
         curves = fit(learner, train_batches, val_batches, settings, state, first, on_epoch)
     if not parallel.is_chief():
         return {}

@@ -70,6 +70,7 @@ class TrainSettings(Section):
     mix: MixSettings | None
     sam: Positive | None
     sizes: list[SizeSettings]
+    precision: Literal["float32", "mixed_bfloat16"]
     distil: DistilSettings | None
     augment: AugmentSettings
     seed: Seed

@@ -28,6 +28,7 @@ SETTINGS = TrainSettings(
     mix=None,
     sam=None,
     sizes=[],
+    precision="float32",
     distil=None,
     augment=STILL,
     seed=0,

@@ -43,6 +43,7 @@ SETTINGS = TrainSettings(
     mix=None,
     sam=None,
     sizes=[],
+    precision="float32",
     distil=None,
     augment=AUGMENT,
     seed=0,
