@@ -61,6 +61,7 @@ def variants(recipe: TrainSettings, input_size: int) -> dict[str, Change]:
         "CutMix 1.0": {"mix": {"method": "cutmix", "alpha": 1.0}},
         "SAM 0.05": {"sam": 0.05},
         f"half of the epochs at {small} px": {"sizes": [{"until": 0.5, "size": small}]},
+        "steps in bfloat16": {"precision": "mixed_bfloat16"},
         "distilled from the packaged ensemble": {
             "distil": {"teacher": str(ARTIFACTS / "package"), "weight": 0.5, "temperature": 2.0}
         },

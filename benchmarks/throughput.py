@@ -1,10 +1,11 @@
-"""How much of a training's speed its input pipeline costs.
+"""How much of a training's speed its input pipeline costs, and what bfloat16 gives.
 
-    python -m benchmarks.throughput [MEMBER]
+    python -m benchmarks.throughput [NETWORK ...]
 
-Trains a member on augmented batches from a memory-mapped file, and on one fixed batch that
-lies in memory; the two take turns, and the ratio is that of the medians. On a machine that has
-other work to do, look at the ratio of processor times.
+Trains each network (all of `components/models`, if none is named) in turn on augmented batches
+from a memory-mapped file, on one fixed batch that lies in memory, and on that one in bfloat16; the
+ratios are those of the medians. On a machine that has other work to do, look at the ratios of
+processor times.
 """
 
 import argparse
@@ -14,57 +15,94 @@ import time
 from pathlib import Path
 
 import keras
+import keras_tuner
 import numpy as np
 
 from components import models, settings
 from components.batches import Batches, EpochClock, one_hot
+from components.models import searched
+from components.precision import in_precision
 from components.recipe import compile_model
 
-FACES, CLASSES, ROUNDS = 4096, 7, 5
+CLASSES, ROUNDS, SIDE = 7, 5, 48
+SECONDS = 3  # that an epoch takes at least, if it can with so many faces or fewer:
+FACES = 4096
 
 Spent = tuple[float, float]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("member", nargs="?", default="mini_xception")
-    member = parser.parse_args().member
-    params = settings.load(Path("params.yaml"))
-    recipe = params.train.members[member]
-    rng = np.random.default_rng(0)
-    labels = rng.integers(0, CLASSES, FACES)
+    parser.add_argument("networks", nargs="*", metavar="NETWORK", help=", ".join(models.names()))
+    asked = parser.parse_args()
+    print(
+        "| network | in memory, faces/s | pipeline, wall | processor | bfloat16, wall | processor |"
+    )
+    print("|---|---|---|---|---|---|")
+    for name in asked.networks or models.names():
+        keras.utils.clear_session()
+        print(f"| {name} | {row(name)} |", flush=True)
+
+
+def row(name: str) -> str:
+    """Returns the rate of faces in memory, and the shares of it that the others have."""
+    options = {"architecture": searched.sample(keras_tuner.HyperParameters())}
+    size = max(SIDE, models.smallest_input(name))
+    network = models.build(
+        name, (SIDE, SIDE, 1), CLASSES, size, **(options if name == "searched" else {})
+    )
+    learners = {p: in_precision(network, p) for p in ("float32", "mixed_bfloat16")}
+    recipe = settings.load(Path("params.yaml")).train.common
+    for learner in learners.values():
+        compile_model(learner, optimizer=recipe.optimizer, learning_rate=1e-3, steps=10_000)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "faces.npy"
-        np.save(path, rng.integers(0, 256, (FACES, 48, 48), np.uint8))
-        pipeline = Batches(
-            np.load(path, mmap_mode="r"),
-            np.arange(FACES),
-            one_hot(labels, CLASSES),
-            batch_size=recipe.batch_size,
-            augmentation=recipe.augment,
-        )
-        model = models.build(member, (48, 48, 1), CLASSES, params.design[member].input_size)
-        compile_model(model, optimizer=recipe.optimizer, learning_rate=1e-3, steps=10_000)
-        feeds = {"pipeline": pipeline, "in memory": Fixed(pipeline)}
-        spent: dict[str, list[Spent]] = {name: [] for name in feeds}
-        for feed in feeds.values():  # traces and warms up
-            epoch(model, feed, pipeline)
-        for _ in range(ROUNDS):
-            for name, feed in feeds.items():
-                spent[name].append(epoch(model, feed, pipeline))
-    for measure, of in (("wall", 0), ("processor", 1)):
-        medians = {name: statistics.median(pair[of] for pair in spent[name]) for name in feeds}
-        for name, seconds in medians.items():
-            print(f"{name:10} {FACES / seconds:6.0f} images/s of {measure} time")
-        print(f"pipeline / in memory = {medians['in memory'] / medians['pipeline']:.2f}")
+        np.save(path, np.random.default_rng(0).integers(0, 256, (FACES, SIDE, SIDE), np.uint8))
+        batches = feed(path, FACES, recipe)
+        epoch(network, Fixed(batches, 2), batches)  # traces
+        seconds, _ = epoch(network, Fixed(batches, 2), batches)
+        faces = min(FACES, max(4, round(SECONDS / seconds * 2)) * recipe.batch_size)
+        batches = feed(path, faces, recipe)
+        fixed = Fixed(batches, len(batches))
+        ways = {
+            "memory": (learners["float32"], fixed),
+            "pipeline": (learners["float32"], batches),
+            "bfloat16": (learners["mixed_bfloat16"], fixed),
+        }
+        spent: dict[str, list[Spent]] = {way: [] for way in ways}
+        for turn in range(ROUNDS + 1):
+            for way, (learner, source) in ways.items():
+                taken = epoch(learner, source, batches)
+                if turn:  # the first one warms up
+                    spent[way].append(taken)
+    wall, busy = (
+        {way: statistics.median(pair[of] for pair in pairs) for way, pairs in spent.items()}
+        for of in (0, 1)
+    )
+    shares = [
+        f"{of['memory'] / of[way]:.2f}" for way in ("pipeline", "bfloat16") for of in (wall, busy)
+    ]
+    return " | ".join([f"{faces / wall['memory']:.0f}", *shares])
+
+
+def feed(path: Path, faces: int, recipe: settings.TrainSettings) -> Batches:
+    """Returns augmented batches of that many faces of a memory-mapped file."""
+    labels = np.random.default_rng(1).integers(0, CLASSES, faces)
+    return Batches(
+        np.load(path, mmap_mode="r"),
+        np.arange(faces),
+        one_hot(labels, CLASSES),
+        batch_size=recipe.batch_size,
+        augmentation=recipe.augment,
+    )
 
 
 class Fixed(keras.utils.PyDataset):
     """The first batch of another feed, over and over."""
 
-    def __init__(self, feed: Batches) -> None:
+    def __init__(self, source: Batches, count: int) -> None:
         super().__init__()
-        self.batch, self.count = feed[0], len(feed)
+        self.batch, self.count = source[0], count
 
     def __len__(self) -> int:
         return self.count
@@ -73,10 +111,10 @@ class Fixed(keras.utils.PyDataset):
         return self.batch
 
 
-def epoch(model: keras.Model, feed: keras.utils.PyDataset, clock: Batches) -> Spent:
+def epoch(model: keras.Model, source: keras.utils.PyDataset, clock: Batches) -> Spent:
     """Returns the seconds of wall time and of processor time that one epoch takes."""
     start, busy = time.perf_counter(), time.process_time()
-    model.fit(feed, shuffle=False, verbose=0, callbacks=[EpochClock(clock)])
+    model.fit(source, shuffle=False, verbose=0, callbacks=[EpochClock(clock)])
     return time.perf_counter() - start, time.process_time() - busy
 
 

@@ -29,7 +29,7 @@ def in_precision(model: keras.Model, precision: Precision) -> keras.Model:
 
     def computing(layer: keras.Layer) -> keras.Layer:
         config = layer.get_config()
-        if layer is not model.layers[-1]:
+        if isinstance(layer, keras.Layer) and layer is not model.layers[-1]:  # or an operation
             config["dtype"] = precision
         return type(layer).from_config(config)
 

@@ -120,6 +120,7 @@ def run_until_killed(inputs, folder: Path, settings: TrainSettings = SETTINGS) -
         {"sam": 0.05},
         {"sizes": [SizeSettings(until=0.5, size=4)]},
         {"sizes": [SizeSettings(until=0.75, size=4)], "ema": 0.9},
+        {"precision": "mixed_bfloat16", "sizes": [SizeSettings(until=0.5, size=4)]},
     ],
     ids=lambda change: " ".join(change),
 )
