@@ -92,15 +92,18 @@ class Loaded:
         layers: Names of the network's layers that took weights.
         parameters: How many numbers these are.
         unused: Names of the file's layers that the network has no use for.
+        added: How many layers a deeper network has beyond those of the file.
     """
 
     layers: tuple[str, ...]
     parameters: int
     unused: tuple[str, ...]
+    added: int = 0
 
     def __str__(self) -> str:
         left = f"; not used: {', '.join(self.unused)}" if self.unused else ""
-        return f"{self.parameters:,} pretrained weights in {len(self.layers)} layers{left}"
+        more = f"; {self.added} further layers begin as they are" if self.added else ""
+        return f"{self.parameters:,} pretrained weights in {len(self.layers)} layers{left}{more}"
 
 
 def load_pretrained(model: "keras.Model", member: str, path: Path) -> Loaded:
@@ -147,7 +150,10 @@ def load_pretrained(model: "keras.Model", member: str, path: Path) -> Loaded:
 
 
 def _load_earlier(model: "keras.Model", member: str, path: Path) -> Loaded:
-    """Takes everything from a network trained before; its last layer if the classes are as many."""
+    """Takes all of a network trained before, its last layer if the classes are as many.
+
+    That network may be a shallower one of the same architecture.
+    """
     import keras
 
     if not path.is_file():
@@ -161,21 +167,43 @@ def _load_earlier(model: "keras.Model", member: str, path: Path) -> Loaded:
             "step wrote."
         ) from None
     own, theirs = ([layer for layer in one.layers if layer.weights] for one in (model, earlier))
-    shapes, their_shapes = ([_shapes(layer) for layer in layers] for layers in (own, theirs))
-    if shapes[:-1] != their_shapes[:-1]:
+    head, their_head = own.pop(), theirs.pop()
+    pairs = _pairs(own, theirs)
+    if len(pairs) < len(theirs) or (len(own) > len(theirs) and model.name != earlier.name):
         raise InputError(
             f"{path} holds another network ({earlier.name}) than design.{member} describes; name "
-            f"one of {member} with the same options."
+            f"one of {member} with the same options, or with less depth."
         )
-    if shapes[-1] != their_shapes[-1]:
-        own.pop()
-    for layer, source in zip(own, theirs, strict=False):
+    added = len(own) - len(pairs)
+    if _shapes(head) == _shapes(their_head):
+        pairs.append((head, their_head))
+    for layer, source in pairs:
         layer.set_weights(source.get_weights())
     return Loaded(
-        layers=tuple(layer.name for layer in own),
-        parameters=sum(layer.count_params() for layer in own),
-        unused=tuple(layer.name for layer in theirs[len(own) :]),
+        layers=tuple(layer.name for layer, _ in pairs),
+        parameters=sum(layer.count_params() for layer, _ in pairs),
+        unused=() if pairs[-1][0] is head else (their_head.name,),
+        added=added,
     )
+
+
+def _pairs(own: list["keras.Layer"], theirs: list["keras.Layer"]) -> list[tuple]:
+    """Finds each of their layers among ours, in order; ours may have more between them.
+
+    A deeper network is so the shallower one with blocks added behind those of each stage. Where
+    a block begins as the identity, as in `mien`, it answers what the shallower one does: T. Chen,
+    I. Goodfellow & J. Shlens, "Net2Net: Accelerating Learning via Knowledge Transfer" (2016),
+    arXiv:1511.05641, section 2.3.
+    """
+    rest = iter(own)
+    pairs = []
+    for source in theirs:
+        fitting = (layer for layer in rest if _shapes(layer) == _shapes(source))
+        layer = next(fitting, None)
+        if layer is None:
+            break
+        pairs.append((layer, source))
+    return pairs
 
 
 def _shapes(layer: "keras.Layer") -> list[tuple[int, ...]]:

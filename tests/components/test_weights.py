@@ -12,6 +12,7 @@ import pytest
 
 from components import models
 from components.errors import InputError
+from components.recipe import predict
 from components.weights import PUBLISHED, load_pretrained, read_layers
 
 Layers = dict[str, dict[str, np.ndarray]]
@@ -267,3 +268,26 @@ def test_what_is_no_earlier_network_changes_nothing(earlier, spoil, reason):
         load_pretrained(model, "mien", earlier)
     for own, old in zip(model.get_weights(), before, strict=True):
         np.testing.assert_array_equal(own, old)
+
+
+def test_a_deeper_network_begins_as_the_shallower_one(earlier):
+    before = keras.models.load_model(earlier)
+    rng = np.random.default_rng(0)
+    for variable in before.weights:  # as after a training: nothing is 0 that could hide another
+        variable.assign(rng.uniform(0.5, 1.5, variable.shape) / np.sqrt(max(variable.shape)))
+    before.save(earlier)
+    deeper = models.build("mien", (40, 36, 1), before.output_shape[1], 24, width=0.25, depth=3)
+    loaded = load_pretrained(deeper, "mien", earlier)
+    assert loaded.unused == ()
+    assert loaded.added == sum(bool(layer.weights) for layer in deeper.layers) - len(loaded.layers)
+    assert loaded.added > 0
+
+    faces = rng.integers(0, 256, (5, 40, 36, 1)).astype(np.float32)
+    np.testing.assert_allclose(predict(deeper, faces), predict(before, faces), rtol=1e-4, atol=1e-5)
+
+
+def test_a_shallower_network_does_not_begin_as_a_deeper_one(earlier):
+    models.build("mien", (40, 36, 1), 3, 24, width=0.25, depth=2).save(earlier)
+    model = models.build("mien", (40, 36, 1), 3, 24, width=0.25)
+    with pytest.raises(InputError, match="less depth"):
+        load_pretrained(model, "mien", earlier)
