@@ -46,43 +46,52 @@ def main() -> None:
 
 def row(name: str) -> str:
     """Returns the rate of faces in memory, and the shares of it that the others have."""
-    options = {"architecture": searched.sample(keras_tuner.HyperParameters())}
+    options = {}
+    if name == "searched":
+        options["architecture"] = searched.sample(keras_tuner.HyperParameters())
     size = max(SIDE, models.smallest_input(name))
-    network = models.build(
-        name, (SIDE, SIDE, 1), CLASSES, size, **(options if name == "searched" else {})
-    )
-    learners = {p: in_precision(network, p) for p in ("float32", "mixed_bfloat16")}
+    network = models.build(name, (SIDE, SIDE, 1), CLASSES, size, **options)
+    rounded = in_precision(network, "mixed_bfloat16")
     recipe = settings.load(Path("params.yaml")).train.common
-    for learner in learners.values():
+    for learner in (network, rounded):
         compile_model(learner, optimizer=recipe.optimizer, learning_rate=1e-3, steps=10_000)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "faces.npy"
         np.save(path, np.random.default_rng(0).integers(0, 256, (FACES, SIDE, SIDE), np.uint8))
         batches = feed(path, FACES, recipe)
-        epoch(network, Fixed(batches, 2), batches)  # traces
-        seconds, _ = epoch(network, Fixed(batches, 2), batches)
-        faces = min(FACES, max(4, round(SECONDS / seconds * 2)) * recipe.batch_size)
+        two = Fixed(batches, 2)
+        epoch(network, two, batches)  # traces
+        seconds, _ = epoch(network, two, batches)
+        faces = min(FACES, max(4, round(SECONDS / seconds * len(two))) * recipe.batch_size)
         batches = feed(path, faces, recipe)
         fixed = Fixed(batches, len(batches))
         ways = {
-            "memory": (learners["float32"], fixed),
-            "pipeline": (learners["float32"], batches),
-            "bfloat16": (learners["mixed_bfloat16"], fixed),
+            "memory": (network, fixed),
+            "pipeline": (network, batches),
+            "bfloat16": (rounded, fixed),
         }
-        spent: dict[str, list[Spent]] = {way: [] for way in ways}
-        for turn in range(ROUNDS + 1):
-            for way, (learner, source) in ways.items():
-                taken = epoch(learner, source, batches)
-                if turn:  # the first one warms up
-                    spent[way].append(taken)
-    wall, busy = (
-        {way: statistics.median(pair[of] for pair in pairs) for way, pairs in spent.items()}
-        for of in (0, 1)
-    )
+        wall, busy = medians(ways, batches)
     shares = [
         f"{of['memory'] / of[way]:.2f}" for way in ("pipeline", "bfloat16") for of in (wall, busy)
     ]
     return " | ".join([f"{faces / wall['memory']:.0f}", *shares])
+
+
+def medians(
+    ways: dict[str, tuple[keras.Model, keras.utils.PyDataset]], clock: Batches
+) -> tuple[dict[str, float], dict[str, float]]:
+    """Lets the ways of training take turns; returns each one's median wall and processor time."""
+    spent: dict[str, list[Spent]] = {way: [] for way in ways}
+    for turn in range(ROUNDS + 1):
+        for way, (learner, source) in ways.items():
+            taken = epoch(learner, source, clock)
+            if turn:  # the first one warms up
+                spent[way].append(taken)
+    wall, busy = (
+        {way: statistics.median(pair[of] for pair in pairs) for way, pairs in spent.items()}
+        for of in (0, 1)
+    )
+    return wall, busy
 
 
 def feed(path: Path, faces: int, recipe: settings.TrainSettings) -> Batches:

@@ -70,11 +70,13 @@ def weights(folder: Path) -> list[np.ndarray]:
     return keras.models.load_model(folder / "out" / "model.keras").get_weights()
 
 
-def test_the_predictions_are_those_of_the_saved_model(inputs, tmp_path):
-    run(inputs, tmp_path)
+@pytest.mark.parametrize("precision", ["float32", "mixed_bfloat16"])
+def test_the_predictions_are_those_of_the_saved_model_in_float32(inputs, tmp_path, precision):
+    run(inputs, tmp_path, SETTINGS.model_copy(update={"precision": precision}))
     answers = pd.read_parquet(tmp_path / "out" / "predictions.parquet")
     assert list(answers["split"]) == ["val"] * 9 + ["test"] * 10
     model = keras.models.load_model(tmp_path / "out" / "model.keras")
+    assert {layer.compute_dtype for layer in model.layers} == {"float32"}
     faces = np.load(inputs["faces"] / "faces.npy")[answers["row"]][..., None]
     for prefix, shown in (("", faces), ("mirrored_", faces[:, :, ::-1])):
         logits = predict(model, shown.astype(np.float32))
