@@ -9,6 +9,8 @@ from typing import Literal
 
 import keras
 
+from components import fused
+
 Precision = Literal["float32", "mixed_bfloat16"]
 
 
@@ -18,7 +20,7 @@ def in_precision(model: keras.Model, precision: Precision) -> keras.Model:
     Args:
         model: Computes in float32.
         precision: `float32` for the model itself; with `mixed_bfloat16` all layers but the
-            last compute in bfloat16.
+            last compute in bfloat16, and batch normalisation in one pass.
 
     Returns:
         Either way, a model of float32 weights and outputs. Another model than `model` begins
@@ -31,7 +33,10 @@ def in_precision(model: keras.Model, precision: Precision) -> keras.Model:
         config = layer.get_config()
         if isinstance(layer, keras.Layer) and layer is not model.layers[-1]:  # or an operation
             config["dtype"] = precision
-        return type(layer).from_config(config)
+        kind = type(layer)
+        if kind is keras.layers.BatchNormalization:
+            kind = fused.BatchNormalization
+        return kind.from_config(config)
 
     learner = keras.models.clone_model(model, clone_function=computing, recursive=True)
     learner.set_weights(model.get_weights())
