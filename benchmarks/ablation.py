@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 
 from components import settings
+from components.data.faces import FaceSet
 from components.data.labels import LABEL_SETS, MIRRORED
 from components.settings import TrainSettings
 from components.train import train
@@ -65,6 +66,7 @@ def variants(recipe: TrainSettings, input_size: int) -> dict[str, Change]:
         "distilled from the packaged ensemble": {
             "distil": {"teacher": str(ARTIFACTS / "package"), "weight": 0.5, "temperature": 2.0}
         },
+        "votes as a second task": {"votes": 0.5},
         "averaged weights 0.99": {"ema": 0.99},
         "averaged weights 0.999": {"ema": 0.999},
         "SGD with Nesterov momentum": sgd,
@@ -86,6 +88,8 @@ def main() -> None:
     chosen = variants(recipe, params.design[asked.member].input_size)
     if params.clean.targets == "hard":  # a label that is drawn from one label is that label
         del chosen["labels drawn"]
+    if FaceSet.open(ARTIFACTS / "ingest").votes is None:
+        del chosen["votes as a second task"]
     if asked.only:
         chosen = {name: chosen[name] for name in ("recipe", *asked.only)}
     classes = LABEL_SETS[params.clean.label_set]

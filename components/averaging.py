@@ -24,13 +24,15 @@ class ValidatedAverage(keras.callbacks.Callback):
 
     Args:
         batches: What is learnt from.
+        kept: The network whose weights are kept; it shares those of the one that learns.
         file: Where to keep the best weights; `None` for nowhere.
         best: Validation accuracy of those that are there, of earlier epochs.
     """
 
-    def __init__(self, batches: Batches, file: Path | None, best: float) -> None:
+    def __init__(self, batches: Batches, kept: keras.Model, file: Path | None, best: float) -> None:
         super().__init__()
         self.batches = batches
+        self.kept = kept
         self.file = file
         self.best = best
 
@@ -49,7 +51,7 @@ class ValidatedAverage(keras.callbacks.Callback):
             self.best = logs["accuracy"]
             if parallel.is_chief():
                 with parallel.undistributed():
-                    self.model.save_weights(self.file)
+                    self.kept.save_weights(self.file)
         if self.model.optimizer.use_ema:
             for variable, value in zip(self.model.variables, self.own, strict=True):
                 variable.assign(value)

@@ -37,8 +37,8 @@ class Batches(keras.utils.PyDataset):
         seed: Seed of shuffling, augmentation, mixing and drawing.
 
     Attributes:
-        teacher: (M, classes) float32 distributions that follow the targets of a training batch,
-            or `None`.
+        further: (M, K) float32 distributions that follow the targets of a training batch, such
+            as a teacher's answers, or `None`.
     """
 
     def __init__(
@@ -64,7 +64,7 @@ class Batches(keras.utils.PyDataset):
         self.mixing = mixing
         self.draw = draw
         self.seed = seed
-        self.teacher: np.ndarray | None = None
+        self.further: np.ndarray | None = None
         self.start_epoch(0)
 
     def __len__(self) -> int:
@@ -83,8 +83,8 @@ class Batches(keras.utils.PyDataset):
         faces = _with_channels(augment(faces, self.augmentation, rng))
         if self.draw:
             targets = drawn(targets, rng)
-        if self.teacher is not None:
-            targets = np.concatenate([targets, self.teacher[chosen]], axis=1)
+        if self.further is not None:
+            targets = np.concatenate([targets, self.further[chosen]], axis=1)
         if self.mixing is not None:
             return mix(faces, targets, weights, self.mixing, rng)
         return faces, targets, weights

@@ -11,7 +11,7 @@ from pathlib import Path
 import keras
 import pandas as pd
 
-from components import parallel, sizes
+from components import parallel, second_task, sizes
 from components.averaging import ValidatedAverage
 from components.batches import Batches, EpochClock
 from components.distillation import DistillationLoss
@@ -58,20 +58,21 @@ def fit(
     past = curves(state, settings, len(first))
     for figures in past.drop(columns="phase").to_dict("records"):
         on_epoch(int(figures.pop("epoch")), figures)
+    whole = model if settings.votes is None else second_task.with_head(model)
     for end, size in sizes.ends(settings).items():
         if settings.patience is not None and exhausted(past, settings.patience):
             break
-        learner = sizes.resized(model, size)
+        learner = sizes.resized(whole, size)
         if settings.sam is not None:
             learner = SharpnessAware(learner.inputs, learner.outputs, radius=settings.sam)
-        _compile(learner, settings, len(train_batches))
+        _compile(learner, settings, train_batches)
         report = keras.callbacks.LambdaCallback(
             on_epoch_end=lambda epoch, figures: on_epoch(len(first) + epoch + 1, figures)
         )
         best = None if size else state / "best_all.weights.h5"
         callbacks = [
             EpochClock(train_batches),
-            ValidatedAverage(train_batches, best, highest(past)),
+            ValidatedAverage(train_batches, model, best, highest(past)),
             *_callbacks(report, state, settings),
         ]
         parallel.wait()  # what the chief wrote in the stage before is whole
@@ -105,18 +106,23 @@ def _callbacks(
     ]
 
 
-def _compile(learner: keras.Model, settings: TrainSettings, batches: int) -> None:
-    distil = settings.distil
+def _compile(learner: keras.Model, settings: TrainSettings, batches: Batches) -> None:
+    smoothing = settings.label_smoothing
+    loss = keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=smoothing)
+    if settings.distil is not None:
+        loss = DistillationLoss(settings.distil, smoothing)
+    if settings.votes is not None:
+        loss = second_task.WithVotes(loss, settings.votes)
     compile_model(
         learner,
         optimizer=settings.optimizer,
         learning_rate=settings.learning_rate,
-        steps=None if settings.schedule == "plateau" else settings.epochs * batches,
-        warmup_steps=settings.warmup_epochs * batches,
+        steps=None if settings.schedule == "plateau" else settings.epochs * len(batches),
+        warmup_steps=settings.warmup_epochs * len(batches),
         weight_decay=settings.weight_decay,
-        label_smoothing=settings.label_smoothing,
         ema=settings.ema,
-        loss=None if distil is None else DistillationLoss(distil, settings.label_smoothing),
+        loss=loss,
+        classes=batches.targets.shape[1],
     )
 
 

@@ -24,6 +24,7 @@ def compile_model(
     label_smoothing: float = 0.0,
     ema: float | None = None,
     loss: keras.losses.Loss | None = None,
+    classes: int | None = None,
 ) -> None:
     """Compiles `model` for cross-entropy over its logits.
 
@@ -41,6 +42,7 @@ def compile_model(
         label_smoothing: Share of each target spread evenly over the classes, in [0, 1).
         ema: Momentum of a running average of the weights that the optimiser keeps, if any.
         loss: Instead of the cross-entropy with smoothed labels.
+        classes: How many of the model's answers are logits of the labels, if not all.
     """
     schedule = learning_rate
     if steps is not None:
@@ -65,20 +67,26 @@ def compile_model(
     model.compile(
         chosen,
         loss,
-        weighted_metrics=[keras.metrics.MeanMetricWrapper(accuracy, name="accuracy")],
+        weighted_metrics=[
+            keras.metrics.MeanMetricWrapper(accuracy, name="accuracy", classes=classes)
+        ],
         jit_compile=_WITH_XLA,
     )
     # Otherwise TensorFlow traces the first step twice, once to make what the optimiser keeps.
     chosen.build(model.trainable_variables)
 
 
-def accuracy(y_true: keras.KerasTensor, y_pred: keras.KerasTensor) -> keras.KerasTensor:
+def accuracy(
+    y_true: keras.KerasTensor, y_pred: keras.KerasTensor, classes: int | None = None
+) -> keras.KerasTensor:
     """Where the top class is the label's: (N,) of 0 and 1.
 
-    A teacher's answers may follow the label's distribution (`components/distillation.py`).
+    A teacher's answers may follow the label's distribution (`components/distillation.py`), and
+    votes both it and the logits of the `classes` (`components/second_task.py`).
     """
-    labels = y_true[:, : y_pred.shape[-1]]
-    return ops.cast(ops.argmax(labels, -1) == ops.argmax(y_pred, -1), "float32")
+    classes = classes or y_pred.shape[-1]
+    labels, logits = y_true[:, :classes], y_pred[:, :classes]
+    return ops.cast(ops.argmax(labels, -1) == ops.argmax(logits, -1), "float32")
 
 
 def predict(model: keras.Model, faces: np.ndarray | keras.utils.PyDataset) -> np.ndarray:

@@ -8,6 +8,7 @@ import shutil
 from pathlib import Path
 
 import keras
+import numpy as np
 import pandas as pd
 
 from components import parallel
@@ -23,6 +24,7 @@ from components.outputs import replacing
 from components.plots import training_curves
 from components.precision import in_precision
 from components.recipe import predict
+from components.second_task import vote_targets
 from components.settings import TrainSettings
 from components.sizes import WHOLE
 from components.weights import load_pretrained
@@ -71,8 +73,8 @@ def train(
 
     Raises:
         InputError: If an input is missing, a class has no training face, the weights do not fit
-            the network, it cannot work at the sizes, the teacher is none, or the loss is no
-            longer finite.
+            the network, it cannot work at the sizes, the teacher is none, there are no votes
+            for the second task, or the loss is no longer finite.
     """
     parallel.join(settings.batch_size)
     face_set = FaceSet.open(faces)
@@ -99,10 +101,7 @@ def train(
     validation = table[table["split"] == "val"]
     val_batches = evaluation_batches(face_set, validation, len(classes))
     with parallel.chief_first():
-        if settings.distil is not None:
-            train_batches.teacher = soft_targets(
-                train_batches, classes, settings.distil, state / "teacher.npy"
-            )
+        train_batches.further = _further_targets(face_set, train_batches, classes, settings, state)
         first = _fit_head_once(model, train_batches, val_batches, settings, state, on_epoch)
     with parallel.spread(in_precision(model, settings.precision)) as learner:
         curves = fit(learner, train_batches, val_batches, settings, state, first, on_epoch)
@@ -150,6 +149,22 @@ def _check_classes(batches: Batches, classes: tuple[str, ...], training: Path) -
             f"{training / 'training.parquet'} has no face of class {', '.join(missing)}, which the "
             "network could then never answer; add such faces to the data, or run balance again."
         )
+
+
+def _further_targets(
+    face_set: FaceSet,
+    batches: Batches,
+    classes: tuple[str, ...],
+    settings: TrainSettings,
+    state: Path,
+) -> np.ndarray | None:
+    """Returns what follows the labels' distributions: a teacher's, then the taggers'."""
+    further = []
+    if settings.distil is not None:
+        further.append(soft_targets(batches, classes, settings.distil, state / "teacher.npy"))
+    if settings.votes is not None:
+        further.append(vote_targets(face_set, batches.rows))
+    return np.concatenate(further, axis=1) if further else None
 
 
 def _fit_head_once(

@@ -72,6 +72,7 @@ class TrainSettings(Section):
     sizes: list[SizeSettings]
     precision: Literal["float32", "mixed_bfloat16"]
     distil: DistilSettings | None
+    votes: Positive | None
     augment: AugmentSettings
     seed: Seed
 

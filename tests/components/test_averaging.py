@@ -28,7 +28,7 @@ def validated(tmp_path) -> ValidatedAverage:
     model.optimizer.build(model.trainable_variables)
     average = model.optimizer._model_variables_moving_average[0]
     average.assign(np.full(average.shape, 3.0))
-    callback = ValidatedAverage(batches, tmp_path / "best.weights.h5", best=0.5)
+    callback = ValidatedAverage(batches, model, tmp_path / "best.weights.h5", best=0.5)
     callback.set_model(model)
     callback.grey = images.mean()
     return callback

@@ -30,6 +30,7 @@ SETTINGS = TrainSettings(
     sizes=[],
     precision="float32",
     distil=None,
+    votes=None,
     augment=STILL,
     seed=0,
 )

@@ -45,6 +45,7 @@ SETTINGS = TrainSettings(
     sizes=[],
     precision="float32",
     distil=None,
+    votes=None,
     augment=AUGMENT,
     seed=0,
 )
