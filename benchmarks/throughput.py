@@ -1,11 +1,11 @@
-"""How much of a training's speed its input pipeline costs, and what bfloat16 gives.
+"""How much of a training's speed its input pipeline costs, and what `mixed_bfloat16` gives.
 
     python -m benchmarks.throughput [NETWORK ...]
 
 Trains each network (all of `components/models`, if none is named) in turn on augmented batches
-from a memory-mapped file, on one fixed batch that lies in memory, and on that one in bfloat16; the
-ratios are those of the medians. On a machine that has other work to do, look at the ratios of
-processor times.
+from a memory-mapped file, and on one fixed batch that lies in memory: in float32, in bfloat16 with
+batch normalisation in one pass, as trainings have it, and in bfloat16 with Keras' own. The ratios
+are those of the medians. On a machine that has other work to do, look at those of processor times.
 """
 
 import argparse
@@ -18,7 +18,7 @@ import keras
 import keras_tuner
 import numpy as np
 
-from components import models, settings
+from components import fused, models, settings
 from components.batches import Batches, EpochClock, one_hot
 from components.models import searched
 from components.precision import in_precision
@@ -27,6 +27,7 @@ from components.recipe import compile_model
 CLASSES, ROUNDS, SIDE = 7, 5, 48
 SECONDS = 3  # that an epoch takes at least, if it can with so many faces or fewer:
 FACES = 4096
+COMPARED = ("pipeline", "bfloat16", "Keras' own normalisation")
 
 Spent = tuple[float, float]
 
@@ -35,10 +36,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("networks", nargs="*", metavar="NETWORK", help=", ".join(models.names()))
     asked = parser.parse_args()
-    print(
-        "| network | in memory, faces/s | pipeline, wall | processor | bfloat16, wall | processor |"
-    )
-    print("|---|---|---|---|---|---|")
+    heads = [f"{way}, {of}" for way in COMPARED for of in ("wall", "processor")]
+    print(" | ".join(["| network", "in memory, faces/s", *heads, ""]))
+    print("|---" * (2 + len(heads)) + "|")
     for name in asked.networks or models.names():
         keras.utils.clear_session()
         print(f"| {name} | {row(name)} |", flush=True)
@@ -52,8 +52,9 @@ def row(name: str) -> str:
     size = max(SIDE, models.smallest_input(name))
     network = models.build(name, (SIDE, SIDE, 1), CLASSES, size, **options)
     rounded = in_precision(network, "mixed_bfloat16")
+    unfused = with_keras_normalisation(rounded)
     recipe = settings.load(Path("params.yaml")).train.common
-    for learner in (network, rounded):
+    for learner in (network, rounded, unfused):
         compile_model(learner, optimizer=recipe.optimizer, learning_rate=1e-3, steps=10_000)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "faces.npy"
@@ -65,16 +66,23 @@ def row(name: str) -> str:
         faces = min(FACES, max(4, round(SECONDS / seconds * len(two))) * recipe.batch_size)
         batches = feed(path, faces, recipe)
         fixed = Fixed(batches, len(batches))
-        ways = {
-            "memory": (network, fixed),
-            "pipeline": (network, batches),
-            "bfloat16": (rounded, fixed),
-        }
-        wall, busy = medians(ways, batches)
-    shares = [
-        f"{of['memory'] / of[way]:.2f}" for way in ("pipeline", "bfloat16") for of in (wall, busy)
-    ]
+        compared = dict(
+            zip(COMPARED, [(network, batches), (rounded, fixed), (unfused, fixed)], strict=True)
+        )
+        wall, busy = medians({"memory": (network, fixed)} | compared, batches)
+    shares = [f"{of['memory'] / of[way]:.2f}" for way in COMPARED for of in (wall, busy)]
     return " | ".join([f"{faces / wall['memory']:.0f}", *shares])
+
+
+def with_keras_normalisation(model: keras.Model) -> keras.Model:
+    """Returns a copy of a network whose batch normalisation is Keras' own."""
+
+    def own(layer: keras.Layer) -> keras.Layer:
+        fits = isinstance(layer, fused.BatchNormalization)
+        kind = keras.layers.BatchNormalization if fits else type(layer)
+        return kind.from_config(layer.get_config())
+
+    return keras.models.clone_model(model, clone_function=own, recursive=True)
 
 
 def medians(
