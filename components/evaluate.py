@@ -54,8 +54,8 @@ def evaluate(
         For each member, after a temperature of its own, `SPLIT.MEMBER.METRIC` with the metrics
         of `components.metrics.evaluate` but those of single classes, and `ece_uncalibrated`,
         `nll_uncalibrated`; of the ensemble `slice.KIND.NAME.METRIC` on the published test
-        split (n, accuracy with `_low` and `_high`, balanced_accuracy), and `aurc`, the area
-        under the risk–coverage curve.
+        split (n, accuracy with `_low` and `_high`, balanced_accuracy), the same as
+        `slice_leak_free.KIND.NAME.METRIC`, and `aurc`, the area under the risk–coverage curve.
 
     Raises:
         InputError: If an input is missing or does not fit the others.
@@ -192,8 +192,11 @@ def _flat(
                 if "." not in metric:  # else it is of one class; plots/evaluate has them
                     flat[f"{split}.{name}.{metric}" if metric else f"{split}.{name}"] = value
     for name, line in sliced.drop(index=ALL).iterrows():
-        for metric in SLICED:
-            flat[f"slice.{name}.{metric}"] = float(line[f"test.{metric}"])
+        for split, prefix in zip(TESTS, ("slice", "slice_leak_free"), strict=True):
+            for metric in SLICED:
+                value = line[f"{split}.{metric}"]
+                if not np.isnan(value):  # else the slice has no leak-free face
+                    flat[f"{prefix}.{name}.{metric}"] = float(value)
     for split, curve in curves.items():
         width = np.diff(curve["coverage"], prepend=0)
         flat[f"{split}.aurc"] = float((width * curve["risk"]).sum())

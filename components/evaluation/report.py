@@ -35,9 +35,10 @@ fitted on the validation split.</p>
 {per_class}
 {confusion}
 <h2>Part by part</h2>
-<p>Slices of the test split: thirds by brightness, contrast and sharpness, and whatever the data
-say of the people. Those whose interval lies wholly below the accuracy of all faces are set in
-bold; by chance that happens to one slice in forty.</p>
+<p>Slices of the test split: thirds by brightness, contrast and sharpness, faces that most of
+FER+'s taggers agree on, if they were asked, and whatever the data say of the people. Those whose
+interval lies wholly below the accuracy of all faces are set in bold; by chance that happens to one
+slice in forty.</p>
 {slices}
 <h2>The surest mistakes</h2>
 <p>Left the face, right the places that spoke for the wrong answer (Grad-CAM of

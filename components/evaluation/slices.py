@@ -1,4 +1,4 @@
-"""Parts of the test split on which a model may do worse: by light, sharpness, and people."""
+"""Parts of the test split on which a model may do worse: by light, sharpness, doubt, and people."""
 
 import re
 
@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from components.data.faces import VOTE_FIELDS
+from components.data.labels import NO_LABEL, majority
 from components.measures import measures
 
 SMALLEST = 30  # faces; of fewer an interval says nothing
@@ -24,7 +25,8 @@ def slices(images: np.ndarray, table: pd.DataFrame) -> dict[str, np.ndarray]:
     """Parts faces by what can be measured on them and by what is said of them.
 
     Brightness, contrast, sharpness and further columns of numbers are cut into thirds; columns
-    of few values, such as `gender` or a small set's `group`, give a slice a value.
+    of few values, such as `gender` or a small set's `group`, give a slice a value. FER+'s votes
+    tell the faces that its own code keeps, since most taggers agree, from the others.
 
     Args:
         images: (N, H, W) or (N, H, W, 3) uint8.
@@ -37,6 +39,9 @@ def slices(images: np.ndarray, table: pd.DataFrame) -> dict[str, np.ndarray]:
     parts: dict[str, np.ndarray] = {}
     for name, values in measures(images).items():
         parts |= _kind(name, _thirds(values, _LEVELS[name]))
+    if set(VOTE_FIELDS) <= set(table):
+        agreed = majority(table[list(VOTE_FIELDS)].to_numpy()) != NO_LABEL
+        parts |= _kind("taggers", pd.Series(np.where(agreed, "majority", "divided")))
     for name in table.columns.difference(list(_NO_GROUPS), sort=False):
         values = table[name]
         if pd.api.types.is_float_dtype(values) or (

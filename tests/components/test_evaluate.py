@@ -76,6 +76,7 @@ def test_slices_have_intervals(found):
     assert metrics["slice.gender.f.n"] + metrics["slice.gender._m_.n"] == 300
     low, high = (metrics[f"slice.brightness.dark.accuracy_{end}"] for end in ("low", "high"))
     assert low < metrics["slice.brightness.dark.accuracy"] < high
+    assert metrics["slice_leak_free.gender.f.n"] + metrics["slice_leak_free.gender._m_.n"] == 200
     lines = pd.read_csv(figures / "slices.csv", index_col="slice")
     assert lines.index[0] == "all faces"
     assert lines.loc["gender.f", "test_n"] == metrics["slice.gender.f.n"]

@@ -2,6 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from components.data.faces import VOTE_FIELDS
 from components.evaluation.slices import slices
 
 
@@ -67,3 +68,13 @@ def test_what_names_a_face_or_is_predicted_makes_no_slice(images):
         images, about(path="x", source="y", named=[True, False] * 45, vote_anger=[0, 1] * 45)
     )
     assert {name.partition(".")[0] for name in parts} == {"brightness", "contrast", "sharpness"}
+
+
+def test_faces_that_most_taggers_agree_on_are_apart(images):
+    votes = np.zeros((90, len(VOTE_FIELDS)), int)
+    votes[:40, 0] = 10
+    votes[40:, :2] = 5
+    parts = slices(images, about(**dict(zip(VOTE_FIELDS, votes.T, strict=True))))
+    assert parts["taggers.majority"][:40].all()
+    assert not parts["taggers.majority"][40:].any()
+    assert (parts["taggers.divided"] == ~parts["taggers.majority"]).all()
