@@ -1,8 +1,8 @@
 """Batch normalisation in one pass, for TensorFlow on a CPU.
 
 Keras makes it from a dozen operations, each of which reads and writes all activations. XLA joins
-them under JAX; TensorFlow without XLA does not, and then they take a third of a step
-(`python -m benchmarks.throughput`).
+them under JAX, and TensorFlow without XLA does not: in bfloat16 a step of `mien` took 1.4 times the
+processor time with Keras' layer (`python -m benchmarks.throughput`).
 """
 
 import keras
