@@ -91,6 +91,11 @@ def main() -> None:
     if FaceSet.open(ARTIFACTS / "ingest").votes is None:
         del chosen["votes as a second task"]
     if asked.only:
+        if unknown := set(asked.only) - set(chosen):
+            parser.error(
+                f"--only: no variant {', '.join(sorted(unknown))} for these data and this recipe; "
+                f"there are {', '.join(chosen)}."
+            )
         chosen = {name: chosen[name] for name in ("recipe", *asked.only)}
     classes = LABEL_SETS[params.clean.label_set]
     base = None

@@ -17,7 +17,7 @@ import numpy as np
 from components import models, settings
 from components.batches import Batches, one_hot
 from components.head import fit_head
-from components.recipe import compile_model
+from components.recipe import compile_model, cross_entropy
 from components.settings import HeadSettings, TrainSettings
 
 CLASSES = 7
@@ -83,7 +83,7 @@ def fit_through_the_body(
         learning_rate=recipe.head.learning_rate,
         steps=recipe.head.epochs * len(train),
         weight_decay=recipe.weight_decay,
-        label_smoothing=recipe.label_smoothing,
+        loss=cross_entropy(recipe.label_smoothing),
     )
     model.fit(
         train.images[..., None].astype(np.float32),

@@ -29,19 +29,17 @@ class DistillationLoss(keras.losses.Loss):
 
     Args:
         settings: Share and temperature.
-        label_smoothing: Of the labels alone.
+        own: Of the labels, (N, classes), and the logits.
     """
 
-    def __init__(self, settings: DistilSettings, label_smoothing: float) -> None:
+    def __init__(self, settings: DistilSettings, own: keras.losses.Loss) -> None:
         super().__init__(name="distillation")
         self.settings = settings
-        self.label_smoothing = label_smoothing
+        self.own = own
 
     def call(self, y_true: keras.KerasTensor, y_pred: keras.KerasTensor) -> keras.KerasTensor:
         classes = y_pred.shape[-1]
-        own = keras.losses.categorical_crossentropy(
-            y_true[:, :classes], y_pred, from_logits=True, label_smoothing=self.label_smoothing
-        )
+        own = self.own.call(y_true[:, :classes], y_pred)
         if y_true.shape[-1] == classes:
             return own
         temperature, share = self.settings.temperature, self.settings.weight

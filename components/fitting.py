@@ -16,7 +16,7 @@ from components.averaging import ValidatedAverage
 from components.batches import Batches, EpochClock
 from components.distillation import DistillationLoss
 from components.errors import InputError
-from components.recipe import VERBOSITY, compile_model
+from components.recipe import VERBOSITY, compile_model, cross_entropy
 from components.settings import TrainSettings
 from components.sharpness import SharpnessAware
 
@@ -107,10 +107,9 @@ def _callbacks(
 
 
 def _compile(learner: keras.Model, settings: TrainSettings, batches: Batches) -> None:
-    smoothing = settings.label_smoothing
-    loss = keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=smoothing)
+    loss = cross_entropy(settings.label_smoothing)
     if settings.distil is not None:
-        loss = DistillationLoss(settings.distil, smoothing)
+        loss = DistillationLoss(settings.distil, own=loss)
     if settings.votes is not None:
         loss = second_task.WithVotes(loss, settings.votes)
     compile_model(

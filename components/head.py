@@ -15,7 +15,7 @@ from components.batches import Batches, once_a_face
 from components.errors import InputError
 from components.fitting import OnEpoch
 from components.models import FEATURES
-from components.recipe import VERBOSITY, compile_model, predict
+from components.recipe import VERBOSITY, compile_model, cross_entropy, predict
 from components.settings import TrainSettings
 
 
@@ -80,7 +80,7 @@ def fit_head(
         learning_rate=settings.head.learning_rate,
         steps=settings.head.epochs * batches,
         weight_decay=settings.weight_decay,
-        label_smoothing=settings.label_smoothing,
+        loss=cross_entropy(settings.label_smoothing),
     )
     best = state / "best_head.weights.h5"
     history = head.fit(

@@ -21,7 +21,6 @@ def compile_model(
     steps: int | None,
     warmup_steps: int = 0,
     weight_decay: float = 0.0,
-    label_smoothing: float = 0.0,
     ema: float | None = None,
     loss: keras.losses.Loss | None = None,
     classes: int | None = None,
@@ -39,9 +38,8 @@ def compile_model(
         steps: Batches of the whole training; `None` for a learning rate that stays.
         warmup_steps: Batches of the warm-up.
         weight_decay: Decoupled decay a step, relative to the learning rate.
-        label_smoothing: Share of each target spread evenly over the classes, in [0, 1).
         ema: Momentum of a running average of the weights that the optimiser keeps, if any.
-        loss: Instead of the cross-entropy with smoothed labels.
+        loss: Instead of the cross-entropy with the labels as they are.
         classes: How many of the model's answers are logits of the labels, if not all.
     """
     schedule = learning_rate
@@ -60,13 +58,9 @@ def compile_model(
             schedule, momentum=0.9, nesterov=True, weight_decay=weight_decay, **average
         )
     chosen.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
-    if loss is None:
-        loss = keras.losses.CategoricalCrossentropy(
-            from_logits=True, label_smoothing=label_smoothing
-        )
     model.compile(
         chosen,
-        loss,
+        loss or cross_entropy(),
         weighted_metrics=[
             keras.metrics.MeanMetricWrapper(accuracy, name="accuracy", classes=classes)
         ],
@@ -74,6 +68,15 @@ def compile_model(
     )
     # Otherwise TensorFlow traces the first step twice, once to make what the optimiser keeps.
     chosen.build(model.trainable_variables)
+
+
+def cross_entropy(label_smoothing: float = 0.0) -> keras.losses.Loss:
+    """Returns the cross-entropy of (N, classes) target distributions and logits.
+
+    Args:
+        label_smoothing: Share of each target spread evenly over the classes, in [0, 1).
+    """
+    return keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=label_smoothing)
 
 
 def accuracy(

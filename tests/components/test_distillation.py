@@ -16,6 +16,7 @@ from components.data.faces import IMAGES, TABLE, write_images
 from components.distillation import DistillationLoss, soft_targets
 from components.errors import InputError
 from components.package import package
+from components.recipe import cross_entropy
 from components.settings import DistilSettings, PackageSettings
 from components.train import train
 
@@ -122,7 +123,7 @@ def test_the_loss_is_that_of_the_paper_and_without_a_teacher_the_plain_one():
     logits = rng.normal(size=(5, 3)).astype(np.float32)
     labels = np.eye(3, dtype=np.float32)[[0, 1, 2, 0, 1]]
     taught = softmax(rng.normal(size=(5, 3)), axis=1).astype(np.float32)
-    loss = DistillationLoss(distil(Path("-"), weight=0.3, temperature=4.0), label_smoothing=0.0)
+    loss = DistillationLoss(distil(Path("-"), weight=0.3, temperature=4.0), own=cross_entropy())
     own = -(labels * log_softmax(logits, axis=1)).sum(axis=1)
     theirs = -(taught * log_softmax(logits / 4, axis=1)).sum(axis=1)
     both = loss(np.concatenate([labels, taught], axis=1), logits)

@@ -13,7 +13,7 @@ from components.batches import Batches, one_hot
 from components.data.faces import TABLE, VOTE_FIELDS, FaceSet
 from components.distillation import DistillationLoss
 from components.errors import InputError
-from components.recipe import compile_model, predict
+from components.recipe import compile_model, cross_entropy, predict
 from components.second_task import COLUMNS, WithVotes, vote_targets, with_head
 from components.settings import DistilSettings
 from components.train import train
@@ -70,7 +70,8 @@ def test_the_votes_share_in_the_loss_and_not_in_that_of_validation():
 
 def test_a_teacher_is_heard_beside_the_votes():
     taught = softmax(RNG.normal(size=(4, 3)), axis=1).astype(np.float32)
-    own = DistillationLoss(DistilSettings(teacher="-", weight=0.3, temperature=2.0), 0.0)
+    settings = DistilSettings(teacher="-", weight=0.3, temperature=2.0)
+    own = DistillationLoss(settings, cross_entropy())
     alone = own(np.concatenate([LABELS, taught], axis=1), LOGITS[:, :3])
     seen = -(VOTES * log_softmax(LOGITS[:, 3:], axis=1)).sum(axis=1).mean()
     both = WithVotes(own, 2.0)(np.concatenate([LABELS, taught, VOTES], axis=1), LOGITS)
