@@ -87,17 +87,7 @@ def train(
     model = keras.models.model_from_json(plan)
     if weights is not None:
         print(load_pretrained(model, model.name, weights))
-    train_batches = training_batches(
-        face_set,
-        training,
-        len(classes),
-        batch_size=settings.batch_size,
-        augmentation=settings.augment,
-        mixing=settings.mix,
-        draw=settings.draw_labels,
-        seed=settings.seed,
-    )
-    _check_classes(train_batches, classes, training)
+    train_batches = _training_batches(face_set, training, classes, settings)
     validation = table[table["split"] == "val"]
     val_batches = evaluation_batches(face_set, validation, len(classes))
     with parallel.chief_first():
@@ -140,7 +130,19 @@ def _fingerprint(
     return digest.hexdigest()
 
 
-def _check_classes(batches: Batches, classes: tuple[str, ...], training: Path) -> None:
+def _training_batches(
+    face_set: FaceSet, training: Path, classes: tuple[str, ...], settings: TrainSettings
+) -> Batches:
+    batches = training_batches(
+        face_set,
+        training,
+        len(classes),
+        batch_size=settings.batch_size,
+        augmentation=settings.augment,
+        mixing=settings.mix,
+        draw=settings.draw_labels,
+        seed=settings.seed,
+    )
     missing = [
         name for name, mass in zip(classes, batches.targets.sum(axis=0), strict=True) if not mass
     ]
@@ -149,6 +151,7 @@ def _check_classes(batches: Batches, classes: tuple[str, ...], training: Path) -
             f"{training / 'training.parquet'} has no face of class {', '.join(missing)}, which the "
             "network could then never answer; add such faces to the data, or run balance again."
         )
+    return batches
 
 
 def _further_targets(
