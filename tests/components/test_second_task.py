@@ -55,14 +55,10 @@ def run(inputs: dict[str, Path], out: Path, **changes) -> list[np.ndarray]:
     return keras.models.load_model(out / "model.keras").get_weights()
 
 
-def plain() -> keras.losses.Loss:
-    return keras.losses.CategoricalCrossentropy(from_logits=True)
-
-
 def test_the_votes_share_in_the_loss_and_not_in_that_of_validation():
     own = -(LABELS * log_softmax(LOGITS[:, :3], axis=1)).sum(axis=1)
     seen = -(VOTES * log_softmax(LOGITS[:, 3:], axis=1)).sum(axis=1)
-    loss = WithVotes(plain(), 0.5)
+    loss = WithVotes(cross_entropy(), 0.5)
     both = loss(np.concatenate([LABELS, VOTES], axis=1), LOGITS)
     assert float(both) == pytest.approx((own + 0.5 * seen).mean(), rel=1e-5)
     assert float(loss(LABELS, LOGITS)) == pytest.approx(own.mean(), rel=1e-5)
@@ -83,7 +79,7 @@ def test_a_face_teaches_as_much_as_it_has_votes(share):
     head = keras.Sequential([keras.Input((1,)), keras.layers.Dense(3 + COLUMNS, use_bias=False)])
     head.set_weights([LOGITS[:1]])
     targets = np.concatenate([LABELS[:1], share * VOTES[:1]], axis=1)
-    head.compile(keras.optimizers.SGD(1.0), WithVotes(plain(), 1.0), jit_compile=False)
+    head.compile(keras.optimizers.SGD(1.0), WithVotes(cross_entropy(), 1.0), jit_compile=False)
     head.train_on_batch(np.ones((1, 1)), targets)
     step = (head.get_weights()[0] - LOGITS[:1])[0, 3:]
     slope = softmax(LOGITS[0, 3:]) - VOTES[0]
@@ -107,7 +103,7 @@ def test_the_second_head_learns_what_the_taggers_see(voted):
     faces = keras.Input((8, 8, 1))
     light = keras.layers.GlobalAveragePooling2D()(keras.layers.Rescaling(1 / 255)(faces))
     model = with_head(keras.Model(faces, keras.layers.Dense(3)(light)))
-    loss = WithVotes(plain(), 1.0)
+    loss = WithVotes(cross_entropy(), 1.0)
     compile_model(model, optimizer="adamw", learning_rate=0.1, steps=None, loss=loss, classes=3)
     history = model.fit(feed, epochs=40, verbose=0)
     assert history.history["accuracy"][-1] > 0.9
