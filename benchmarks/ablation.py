@@ -18,7 +18,7 @@ import pandas as pd
 
 from components import settings
 from components.data.faces import FaceSet
-from components.data.labels import LABEL_SETS, MIRRORED
+from components.data.labels import LABEL_SETS, TTA
 from components.settings import TrainSettings
 from components.train import train
 
@@ -108,7 +108,8 @@ def main() -> None:
         base = right if base is None else base
         print(row(name, right, base), flush=True)
         if name == "recipe":
-            print(row("mean of face and mirror image", hits(table, classes, flip=True), base))
+            for tta in ("flip", "ten_crop"):
+                print(row(f"test-time augmentation: {tta}", hits(table, classes, tta), base))
 
 
 def predictions(member: str, recipe: TrainSettings, classes: tuple[str, ...]) -> pd.DataFrame:
@@ -129,11 +130,9 @@ def predictions(member: str, recipe: TrainSettings, classes: tuple[str, ...]) ->
     return pd.read_parquet(out / "predictions.parquet").query("split == 'val'")
 
 
-def hits(table: pd.DataFrame, classes: tuple[str, ...], flip: bool = False) -> np.ndarray:
+def hits(table: pd.DataFrame, classes: tuple[str, ...], tta: str = "none") -> np.ndarray:
     """Returns where the top class is the label: (N,) bool."""
-    logits = table[list(classes)].to_numpy()
-    if flip:
-        logits = logits + table[[MIRRORED + name for name in classes]].to_numpy()
+    logits = table[[TTA[tta] + name for name in classes]].to_numpy()
     return logits.argmax(axis=1) == table["label"].to_numpy()
 
 

@@ -22,7 +22,7 @@ import pandas as pd
 
 from components import settings
 from components.data.faces import IMAGES, TABLE, write_images
-from components.data.labels import LABEL_SETS, MIRRORED
+from components.data.labels import LABEL_SETS, TTA
 
 CLASSES = LABEL_SETS["fer2013"]
 FACES = 3589  # of each split
@@ -81,13 +81,12 @@ def make(folder: Path) -> None:
         (folder / name).mkdir()
         shutil.copy(network, folder / name)
         skill = 2.2 + 0.1 * number
-        noise = [hard + draw.normal(size=hard.shape) for _ in range(2)]
+        noise = [hard + draw.normal(size=hard.shape) for _ in TTA]
         logits = [(skill * np.eye(len(CLASSES))[labels] + own).astype(np.float32) for own in noise]
-        own = pd.DataFrame(logits[0], columns=list(CLASSES))
-        mirrored = pd.DataFrame(logits[1], columns=list(CLASSES)).add_prefix(MIRRORED)
-        pd.DataFrame(same).join(own).join(mirrored).to_parquet(
-            folder / name / "predictions.parquet", index=False
-        )
+        answers = pd.DataFrame(same)
+        for prefix, own in zip(TTA.values(), logits, strict=True):
+            answers = answers.join(pd.DataFrame(own, columns=list(CLASSES)).add_prefix(prefix))
+        answers.to_parquet(folder / name / "predictions.parquet", index=False)
 
 
 def run(folder: Path) -> None:

@@ -105,7 +105,7 @@ def beside_keras(arguments: argparse.Namespace) -> None:
         name: keras.models.load_model(f"artifacts/train/{name}/model.keras", compile=False)
         for name in fitted["weights"]
     }
-    how = {key: fitted[key] for key in ("weights", "stacking", "temperature", "flip")}
+    how = {key: fitted[key] for key in ("weights", "stacking", "temperature", "tta")}
     model = join(members, shape, **how)
     engine = Engine(arguments.package, threads=2)
     for size in (1, 64):

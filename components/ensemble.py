@@ -39,7 +39,7 @@ def ensemble(
     Args:
         members: For each member, the folder that `train` wrote.
         out: Folder to write `ensemble.json` (rule, member weights, stacking layer,
-            temperature, threshold, flip) and `predictions.parquet` (row, split, label,
+            temperature, threshold, tta) and `predictions.parquet` (row, split, label,
             leaked, a probability a class) to.
         figures: Folder for `confusion.csv`, `reliability.csv` and PNG pictures.
         settings: How to combine.
@@ -56,7 +56,7 @@ def ensemble(
     Raises:
         InputError: If the members' predictions are not of the same faces.
     """
-    table, probabilities = predictions.read_members(members, classes, flip=settings.flip)
+    table, probabilities = predictions.read_members(members, classes, tta=settings.tta)
     labels = table["label"].to_numpy()
     parts = predictions.splits(table)
     val = parts["val"]
@@ -87,7 +87,7 @@ def ensemble(
         "rule": rule,
         "temperature": round(temperature, 6),
         "abstain_below": round(threshold, 6),
-        "flip": settings.flip,
+        "tta": settings.tta,
     }
     with replacing(out) as folder:
         (folder / "ensemble.json").write_text(json.dumps(settled, indent=1) + "\n")

@@ -61,7 +61,7 @@ def evaluate(
         InputError: If an input is missing or does not fit the others.
     """
     settled = json.loads((ensemble / "ensemble.json").read_text(encoding="utf-8"))
-    table, probabilities = predictions.read_members(members, classes, flip=settled["flip"])
+    table, probabilities = predictions.read_members(members, classes, tta=settled["tta"])
     with reading(ensemble / predictions.FILE):
         answers = pd.read_parquet(ensemble / predictions.FILE)[list(classes)].to_numpy(np.float64)
     face_set = FaceSet.open(faces)

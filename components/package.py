@@ -25,6 +25,7 @@ from components.outputs import replacing
 from components.predictions import FILE, digest_of_test
 from components.recipe import predict
 from components.settings import PackageSettings
+from components.views import mean_logits
 
 PARITY_FACES = 256
 REFERENCE = "reference.parquet"
@@ -69,7 +70,7 @@ def package(
         name: keras.models.load_model(path / "model.keras", compile=False)
         for name, path in members.items()
     }
-    how = {key: fitted[key] for key in ("weights", "stacking", "temperature", "flip")}
+    how = {key: fitted[key] for key in ("weights", "stacking", "temperature", "tta")}
     model = join(networks, face_set.shape, **how)
     table = pd.read_parquet(ensemble / FILE)
     rows = table["row"].to_numpy()[:PARITY_FACES]
@@ -89,7 +90,7 @@ def package(
             "classes": list(classes),
             "input": {"shape": list(face_set.shape), "dtype": "uint8"},
             "members": fitted["weights"],
-            **{key: fitted[key] for key in ("rule", "temperature", "abstain_below", "flip")},
+            **{key: fitted[key] for key in ("rule", "temperature", "abstain_below", "tta")},
             "metrics": scores,
         }
         text = json.dumps(manifest, indent=1) + "\n"
@@ -130,7 +131,7 @@ def join(
     *,
     weights: dict[str, float],
     temperature: float,
-    flip: bool,
+    tta: str,
     stacking: dict[str, list] | None = None,
 ) -> keras.Model:
     """Joins members into one network from faces to calibrated probabilities.
@@ -140,7 +141,7 @@ def join(
         shape: (H, W, C) of the faces.
         weights: Weight of each member, summing to one; members without weight are left out.
         temperature: Divides the log of the mixture.
-        flip: Whether members answer the mean of a face's and its mirror image's logits.
+        tta: Test-time augmentation (components/views.py).
         stacking: `kernel` and `bias` of the dense layer on the log probabilities of all
             members (components/combining.py), which then takes the place of the weights.
 
@@ -151,15 +152,9 @@ def join(
     levels = ops.cast(faces, "float32")
     for name, network in members.items():
         network.name = name  # two members of one architecture would share theirs
-    # Said outright: Keras exports batch normalisation in training mode otherwise.
-    logits = {name: network(levels, training=False) for name, network in members.items()}
-    if flip:
-        mirrored = levels[:, :, ::-1]
-        for name, network in members.items():
-            logits[name] = (logits[name] + network(mirrored, training=False)) / 2
     answers = {
-        name: layers.Softmax(name=f"{name}_probabilities")(logits[name])
-        for name in members
+        name: layers.Softmax(name=f"{name}_probabilities")(mean_logits(network, levels, tta))
+        for name, network in members.items()
         if stacking or weights[name] > 0
     }
     if stacking:

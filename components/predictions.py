@@ -1,6 +1,7 @@
 """What the members answered on the validation and test splits, read for those who score it."""
 
 import hashlib
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,7 @@ import pandas as pd
 from scipy.special import softmax
 
 from components.data.disk import reading
-from components.data.labels import MIRRORED
+from components.data.labels import TTA
 from components.errors import InputError
 
 FILE = "predictions.parquet"
@@ -18,14 +19,14 @@ _SHARED = ["row", "split", "label", "leaked"]
 
 
 def read_members(
-    members: dict[str, Path], classes: tuple[str, ...], *, flip: bool
+    members: dict[str, Path], classes: tuple[str, ...], *, tta: str
 ) -> tuple[pd.DataFrame, np.ndarray]:
     """Reads the predictions of all members.
 
     Args:
         members: For each member, the folder that `train` wrote.
         classes: Names of the classes, in label order.
-        flip: Whether members answer the mean of a face's and its mirror image's logits.
+        tta: Test-time augmentation, a key of `TTA`.
 
     Returns:
         What is the same for all members (row, split, label, leaked), and (M, N, C) float64
@@ -35,20 +36,18 @@ def read_members(
         InputError: If a file is missing or damaged, or the members' predictions are not of
             the same faces.
     """
-    mirrored = [MIRRORED + name for name in classes]
+    logits = {each: [prefix + name for name in classes] for each, prefix in TTA.items()}
+    expected = [*_SHARED, *chain.from_iterable(logits.values())]
     tables = {name: _read(folder / FILE) for name, folder in members.items()}
     first = next(iter(tables.values()))
     for name, table in tables.items():
-        if list(table) != [*_SHARED, *classes, *mirrored] or not table["row"].equals(first["row"]):
+        if list(table) != expected or not table["row"].equals(first["row"]):
             raise InputError(
                 f"{members[name]} predicts other faces or classes than the first member; "
                 f"run `dvc repro` so that all members are of the same data."
             )
-    logits = np.stack([table[list(classes)].to_numpy(np.float64) for table in tables.values()])
-    if flip:
-        logits += np.stack([table[mirrored].to_numpy(np.float64) for table in tables.values()])
-        logits /= 2
-    return first[_SHARED], softmax(logits, axis=-1)
+    chosen = np.stack([table[logits[tta]].to_numpy(np.float64) for table in tables.values()])
+    return first[_SHARED], softmax(chosen, axis=-1)
 
 
 def splits(table: pd.DataFrame) -> dict[str, np.ndarray]:

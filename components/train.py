@@ -15,7 +15,7 @@ from components import parallel
 from components.archive import save_model
 from components.batches import Batches, evaluation_batches, training_batches
 from components.data.faces import FaceSet
-from components.data.labels import MIRRORED
+from components.data.labels import TTA
 from components.distillation import soft_targets
 from components.errors import InputError
 from components.fitting import OnEpoch, fit
@@ -27,6 +27,7 @@ from components.recipe import predict
 from components.second_task import vote_targets
 from components.settings import TrainSettings
 from components.sizes import WHOLE
+from components.views import mean_logits, views
 from components.weights import load_pretrained
 
 
@@ -57,9 +58,9 @@ def train(
         kept: Folder written by `clean`.
         training: Folder written by `balance`.
         out: Folder to write `model.keras`, `predictions.parquet` (row, split, label, leaked,
-            and one float32 logit a class, and another of the mirrored face as
-            `mirrored_CLASS`) and `curves.csv` and `curves.png` (a line an epoch, with its
-            `phase`: `head`, `all`, or a smaller input size such as `32 px`) to.
+            one float32 logit a class, and more as `flip_CLASS` and `ten_crop_CLASS`), and
+            `curves.csv` and `curves.png` (a line an epoch, with its `phase`: `head`, `all`, or a
+            smaller input size such as `32 px`) to.
         settings: Recipe.
         classes: Names of the classes, in label order.
         checkpoints: Folder for checkpoints; removed when the training succeeds.
@@ -215,11 +216,14 @@ def _write(model: keras.Model, plan: str, curves: pd.DataFrame, folder: Path) ->
 def _predict(
     model: keras.Model, face_set: FaceSet, table: pd.DataFrame, classes: tuple[str, ...]
 ) -> pd.DataFrame:
-    """Returns the logits of every validation and test face, as it is and mirrored."""
+    """Returns the logits of every validation and test face under each test-time augmentation."""
     held_out = table.loc[table["split"] != "train", ["row", "split", "label", "leaked"]]
     batches = evaluation_batches(face_set, held_out, len(classes))
-    logits = pd.DataFrame(predict(model, batches), columns=list(classes))
+    whole = batches.batch_size
     faces = keras.Input(model.input_shape[1:])
-    mirrored = keras.Model(faces, model(faces[:, :, ::-1], training=False))
-    others = pd.DataFrame(predict(mirrored, batches), columns=[MIRRORED + name for name in classes])
-    return held_out.reset_index(drop=True).join(logits).join(others)
+    table = held_out.reset_index(drop=True)
+    for tta, prefix in TTA.items():
+        batches.batch_size = whole // len(views(faces, tta))  # as many pictures at once, each time
+        answers = predict(keras.Model(faces, mean_logits(model, faces, tta)), batches)
+        table = table.join(pd.DataFrame(answers, columns=[prefix + name for name in classes]))
+    return table

@@ -30,7 +30,12 @@ KEYS = ("accuracy", "accuracy_low", "accuracy_high", "macro_f1", "ece")
 MAJORITY = ("slice.taggers.majority", "slice_leak_free.taggers.majority")
 TITLES = {"fer2013": "FER-2013's seven classes", "ferplus": "FER+'s eight classes"}
 
-
+PASSES = {"none": 1, "flip": 2, "ten_crop": 10}  # through the network, for a face
+SEEN = {
+    "none": "",
+    "flip": "; a face and its mirror image are averaged",
+    "ten_crop": "; ten crops of a face are averaged",
+}
 REPORT = {"fer2013": 0.747, "ferplus": 0.8432}
 
 
@@ -89,7 +94,6 @@ def _section(folder: Path) -> str:
     params = yaml.safe_load((folder / "params.yaml").read_text(encoding="utf-8"))
     label_set = manifest["label_set"]
     rule = f", `{params['clean']['rule']}` rule" if label_set == "ferplus" else ""
-    flip = "; a face and its mirror image are averaged" if manifest["flip"] else ""
     rows = [
         *_ours(folder, manifest),
         *(f"| {one.of} | {one.accuracy:g} | | | | | | |" for one in PEERS[label_set]),
@@ -99,7 +103,7 @@ def _section(folder: Path) -> str:
     return (
         f"\n## {TITLES[label_set]}{rule}\n\n"
         f"`{manifest['name']}` {manifest['version']}, on {scores['test.n']:.0f} test faces, "
-        f"{scores['test_leak_free.n']:.0f} of them leak-free{flip}. "
+        f"{scores['test_leak_free.n']:.0f} of them leak-free{SEEN[_tta(manifest)]}. "
         f"[Model card]({there}/MODEL_CARD.md), [settings]({there}/params.yaml).\n"
         f"{TABLE}{chr(10).join(rows)}\n\n"
         f"![Confusion matrix]({there}/confusion.png)\n\n"
@@ -107,12 +111,17 @@ def _section(folder: Path) -> str:
     )
 
 
+def _tta(manifest: dict[str, Any]) -> str:
+    """Returns the test-time augmentation of a release, which had another key up to run 11."""
+    return manifest["tta"] if "tta" in manifest else ("flip" if manifest["flip"] else "none")
+
+
 def _ours(folder: Path, manifest: dict[str, Any]) -> list[str]:
     """Returns a row for the ensemble and, if there are several, for each of its members."""
     design = _read(folder / "metrics/design.json")
     each = _read(folder / "metrics/evaluate.json")
     heard = [name for name, weight in manifest["members"].items() if weight > 0]
-    passes = 2 if manifest["flip"] else 1
+    passes = PASSES[_tta(manifest)]
     parameters = {name: design[f"{name}.parameters"] for name in heard}
     mmacs = {name: passes * design[f"{name}.mmacs"] for name in heard}
     whole = " + ".join(f"`{name}`" for name in heard)

@@ -25,7 +25,8 @@ VOTE_COLUMNS: tuple[str, ...] = (*LABEL_SETS["ferplus"], "unknown", "NF")
 SPLITS: tuple[str, ...] = ("train", "val", "test")
 NO_LABEL = -1
 TARGET = "target_"  # columns of a class distribution that training aims at: target_anger …
-MIRRORED = "mirrored_"  # columns of a member's logits for the mirrored face: mirrored_anger …
+# Columns of a member's logits under each test-time augmentation: anger, flip_anger …
+TTA = {"none": "", "flip": "flip_", "ten_crop": "ten_crop_"}
 
 _EMOTIONS = len(LABEL_SETS["ferplus"])
 _NOT_A_FACE = VOTE_COLUMNS.index("NF")

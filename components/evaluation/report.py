@@ -183,8 +183,8 @@ def _rules(settled: dict[str, Any], scores: dict[str, float]) -> str:
         }
     weights = ", ".join(f"{name} {weight:.3f}" for name, weight in settled["weights"].items())
     return (
-        f"<p>Weights: {weights}; temperature {settled['temperature']:.3f}"
-        f"{'; a face and its mirror image are averaged' if settled['flip'] else ''}.</p>"
+        f"<p>Weights: {weights}; temperature {settled['temperature']:.3f}; "
+        f"test-time augmentation: {settled['tta']}.</p>"
         + _html(pd.DataFrame.from_dict(lines, orient="index"), tags=True)
     )
 

@@ -47,7 +47,7 @@ def packaged(tmp_path_factory) -> Path:
         (folder / step).mkdir()
     model.save(folder / "member" / "model.keras")
     settled = {"rule": "equal", "weights": {"member": 1.0}, "stacking": None}
-    settled |= {"temperature": 1.0, "flip": False, "abstain_below": 0.4}
+    settled |= {"temperature": 1.0, "tta": "none", "abstain_below": 0.4}
     (folder / "ensemble" / "ensemble.json").write_text(json.dumps(settled))
     rows = pd.DataFrame({"row": np.arange(20), "split": "test", "label": np.int8(0)})
     rows = rows.assign(**dict.fromkeys(CLASSES, 1 / 3))

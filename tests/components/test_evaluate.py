@@ -5,6 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from components.data.labels import TTA
 from components.ensemble import ensemble
 from components.evaluate import evaluate
 from components.settings import EnsembleSettings, EvaluateSettings
@@ -12,7 +13,7 @@ from components.settings import EnsembleSettings, EvaluateSettings
 CLASSES = ("angry", "happy", "neutral")
 SETTINGS = EvaluateSettings(mistakes=4, bootstrap=100, seed=0)
 COMBINE = EnsembleSettings(
-    members=["good", "bad"], flip=False, weights="equal", risk=0.1, bootstrap=100, seed=0
+    members=["good", "bad"], tta="none", weights="equal", risk=0.1, bootstrap=100, seed=0
 )
 
 
@@ -32,7 +33,7 @@ def inputs(tmp_path, make_faces):
         x = keras.layers.GlobalAveragePooling2D()(keras.layers.Conv2D(4, 3)(inputs))
         keras.Model(inputs, keras.layers.Dense(3)(x)).save(members[name] / "model.keras")
         answers = pd.DataFrame(shared)
-        for prefix in ("", "mirrored_"):
+        for prefix in TTA.values():
             logits = 2 * (draw.normal(size=(450, 3)) + skill * np.eye(3)[labels])
             own = pd.DataFrame(logits.astype(np.float32), columns=list(CLASSES))
             answers = answers.join(own.add_prefix(prefix))

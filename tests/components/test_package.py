@@ -14,6 +14,7 @@ from components.models import _article, _wide, searched
 from components.package import join, package
 from components.recipe import predict
 from components.settings import PackageSettings
+from components.views import views
 from serving.engine import Engine, read_manifest
 
 CLASSES = ("angry", "happy", "neutral")
@@ -29,7 +30,7 @@ SCORES = {
     }.items()
 }
 SETTLED = {"rule": "equal", "weights": WEIGHTS, "stacking": None, "temperature": 1.7}
-SETTLED |= {"abstain_below": 0.4, "flip": False}
+SETTLED |= {"abstain_below": 0.4, "tta": "none"}
 
 
 def network(seed: int) -> keras.Model:
@@ -76,18 +77,17 @@ def run(inputs, out, settings=SETTINGS):
     )
 
 
-@pytest.mark.parametrize("flip", [False, True])
-def test_the_graph_answers_as_the_formula_says(inputs, tmp_path, flip):
-    (inputs["ensemble"] / "ensemble.json").write_text(json.dumps(SETTLED | {"flip": flip}))
+@pytest.mark.parametrize("tta", ["none", "flip", "ten_crop"])
+def test_the_graph_answers_as_the_formula_says(inputs, tmp_path, tta):
+    (inputs["ensemble"] / "ensemble.json").write_text(json.dumps(SETTLED | {"tta": tta}))
     metrics = run(inputs, tmp_path / "out")
     assert metrics["parity"] < 1e-5
     faces = np.load(inputs["faces"] / "faces.npy")[..., None]
     mixed = 0.0
     for name, weight in WEIGHTS.items():
         model = keras.models.load_model(inputs["members"][name] / "model.keras")
-        logits = predict(model, faces.astype(np.float32))
-        if flip:
-            logits = (logits + predict(model, faces[:, :, ::-1].astype(np.float32))) / 2
+        seen = map(keras.ops.convert_to_numpy, views(faces.astype(np.float32), tta))
+        logits = np.mean([predict(model, view) for view in seen], axis=0)
         shares = np.exp(logits - logits.max(1, keepdims=True))
         mixed += weight * shares / shares.sum(1, keepdims=True)
     cooled = mixed ** (1 / 1.7)
@@ -187,5 +187,5 @@ def test_a_graph_that_differs_is_not_packaged(inputs, tmp_path):
 def test_a_member_without_weight_is_left_out():
     members = {"first": network(0), "second": network(1)}
     weights = {"first": 1.0, "second": 0.0}
-    model = join(members, (8, 8, 1), weights=weights, temperature=1.0, flip=False)
+    model = join(members, (8, 8, 1), weights=weights, temperature=1.0, tta="none")
     assert model.count_params() == members["first"].count_params()

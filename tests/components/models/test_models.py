@@ -105,7 +105,7 @@ class TestEveryArchitecture:
 
         if name == "efficientnet_b4":
             pytest.skip("its code is that of efficientnet_b3, and to export it takes a minute")
-        how = {"weights": {name: 1.0}, "temperature": 1.0, "flip": False}
+        how = {"weights": {name: 1.0}, "temperature": 1.0, "tta": "none"}
         ensemble = join({name: model}, (40, 36, 1), **how)
         expected = logits_of(ensemble, FACES.astype(np.uint8))
         ensemble.export(tmp_path / "model.onnx", format="onnx", verbose=False)
