@@ -11,6 +11,7 @@ READY := $(VENV)/.ready
 PORT ?= 3000
 UI_PORT ?= 5000
 WORKERS ?= 1
+BUDGET ?= quick
 PACKAGE ?= $(firstword $(wildcard serving/released/ferplus serving/released/fer2013) artifacts/package)
 
 # DVC starts the steps by the name `python`; a nested make must find the same one.
@@ -57,8 +58,8 @@ train: data ## Train MEMBER with what it needs; WORKERS processes share out ever
 	@test -n "$(MEMBER)" || { echo "Name one: make train MEMBER=mini_xception" >&2; exit 1; }
 	TRAIN_WORKERS=$(WORKERS) dvc repro train@$(MEMBER)
 
-study: data ## Run the two studies' experiments one by one, write docs/study.md (FULL=1: for days)
-	@python -m pipelines.study $(if $(FULL),--full)
+study: data ## Run the two studies' experiments one by one, write docs/study.md (BUDGET=quick, hours or full)
+	@python -m pipelines.study --budget $(BUDGET)
 
 test: $(READY) ## Run the tests
 	@python -m pytest

@@ -1,6 +1,6 @@
 """Run the experiments of the two student works, one at a time, and write docs/study.md.
 
-    python -m pipelines.study [--full] [NAME ...]     (make study, make study FULL=1)
+    python -m pipelines.study [--budget BUDGET] [NAME ...]     (make study BUDGET=hours)
 
 Each entry of `study.yaml` is a DVC experiment of that name in `.study`, a Git and DVC repository
 of its own that holds the working tree as it is now and shares its DVC cache, so that neither
@@ -188,7 +188,7 @@ def run(study: Study, budget: str, chosen: list[str], root: Path) -> int:
 def main(arguments: list[str] | None = None) -> int:
     """Returns the process's exit status."""
     parser = argparse.ArgumentParser(prog="python -m pipelines.study", description=__doc__)
-    parser.add_argument("--full", action="store_true", help="the full budget, which takes days")
+    parser.add_argument("--budget", default="quick", help="one of study.yaml (default: quick)")
     parser.add_argument("names", nargs="*", help="experiments of study.yaml; all if none is named")
     parser.add_argument("--plan", type=Path, default=PLAN, help="another study.yaml")
     asked = parser.parse_args(arguments)
@@ -202,8 +202,11 @@ def _do(asked: argparse.Namespace) -> int:
     if unknown:
         known = ", ".join(study.experiments)
         raise InputError(f"{asked.plan} has no experiment {unknown[0]!r}; it has {known}.")
+    if asked.budget not in study.budgets:
+        known = ", ".join(study.budgets)
+        raise InputError(f"{asked.plan} has no budget {asked.budget!r}; it has {known}.")
     names = asked.names or list(study.experiments)
-    return run(study, "full" if asked.full else "quick", names, Path.cwd()) > 0
+    return run(study, asked.budget, names, Path.cwd()) > 0
 
 
 def _dvc(*arguments: str) -> list[str]:

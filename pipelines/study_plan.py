@@ -24,10 +24,18 @@ class Network(Section):
     from_scratch: Scratch | None = None
 
 
+class Share(Section):
+    """What a budget has for one network, over what it has for all."""
+
+    design: Values = Field(default_factory=dict)
+    train: Values = Field(default_factory=dict)
+
+
 class Budget(Section):
     params: Values
     design: Values
     train: Values
+    networks: dict[str, Share] = Field(default_factory=dict)
 
 
 class Gain(Section):
@@ -66,10 +74,13 @@ def load(path: Path) -> Study:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
         raise InputError(f"{path}: {where}: {first['msg']}.") from None
+    named = {name: list(budget.networks) for name, budget in study.budgets.items()}
+    named |= {name: experiment.members for name, experiment in study.experiments.items()}
+    for name, networks in named.items():
+        for network in networks:
+            if network not in study.networks:
+                raise InputError(f"{path}: {name} names {network!r}, which networks does not have.")
     for name, experiment in study.experiments.items():
-        for member in experiment.members:
-            if member not in study.networks:
-                raise InputError(f"{path}: {name} names {member!r}, which networks does not have.")
         if experiment.gain and experiment.gain.over not in study.experiments:
             raise InputError(f"{path}: {name} is compared with {experiment.gain.over!r}, unknown.")
     return study
@@ -100,10 +111,11 @@ def compose(
         if design.get("weights") and not there(design["weights"]):
             design = overlay(design, network.from_scratch.design) | {"weights": None}
             recipe = overlay(recipe, network.from_scratch.train)
+        own = budget.networks.get(name, Share())
         if name in experiment.members or name != "searched":
-            designs[name] = overlay(design, budget.design)
+            designs[name] = overlay(overlay(design, budget.design), own.design)
         if name in experiment.members:
-            recipes[name] = overlay(recipe, budget.train)
+            recipes[name] = overlay(overlay(recipe, budget.train), own.train)
     mixed = overlay(overlay(params, budget.params), experiment.params)
     members = {"ensemble": {"members": experiment.members}}
     mixed = overlay(mixed, members | {"baseline": {"member": experiment.members[0]}})

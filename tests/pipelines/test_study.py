@@ -92,7 +92,7 @@ def compose(study: study_plan.Study, name: str, budget: str, there: bool) -> dic
     return study_plan.compose(params, study, *chosen, lambda file: there)
 
 
-@pytest.mark.parametrize("budget", ["quick", "full"])
+@pytest.mark.parametrize("budget", ["quick", "hours", "full"])
 def test_every_experiment_is_a_params_yaml_that_is_right(study, budget, tmp_path):
     for name in study.experiments:
         for there in (True, False):
@@ -109,6 +109,12 @@ def test_a_network_without_its_weights_is_trained_from_scratch(study):
     assert fresh["train"]["members"]["vggface"]["head"] is None
 
 
+def test_a_budget_may_give_a_network_its_own_share(study):
+    large, small = (compose(study, name, "hours", False) for name in ("vggface", "smote"))
+    assert large["train"]["members"]["vggface"]["epochs"] == 3
+    assert small["train"]["members"]["mini_xception"]["epochs"] == 10
+
+
 def test_experiments_whose_outs_dvc_may_cache_search_only_for_what_they_train():
     plan = yaml.safe_load(study_plan.pipeline((ROOT / "dvc.yaml").read_text(), searched=False))
     assert "artifacts/search" not in plan["stages"]["design"]["deps"]
@@ -120,15 +126,17 @@ def test_experiments_whose_outs_dvc_may_cache_search_only_for_what_they_train():
 def test_a_study_that_names_what_it_does_not_have_is_refused(tmp_path):
     path = tmp_path / "plan.yaml"
 
-    def refused(**change: object) -> str:
+    def refused(budget: dict | None = None, **change: object) -> str:
         second = TINY["experiments"]["second"] | change
         experiments = TINY["experiments"] | {"second": second}
-        path.write_text(yaml.safe_dump(TINY | {"experiments": experiments}))
+        budgets = {"quick": BUDGETS["quick"] | (budget or {})}
+        path.write_text(yaml.safe_dump(TINY | {"experiments": experiments, "budgets": budgets}))
         with pytest.raises(InputError) as caught:
             study_plan.load(path)
         return str(caught.value)
 
     assert "second names 'vggface', which networks does not have" in refused(members=["vggface"])
+    assert "quick names 'resnet', which" in refused(budget={"networks": {"resnet": {}}})
     assert "'third'" in refused(gain={"points": 3, "over": "third"})
     assert "experiments.second.clams: Extra inputs" in refused(clams=0.5)
 
