@@ -198,13 +198,13 @@ def main(arguments: list[str] | None = None) -> int:
 def _do(asked: argparse.Namespace) -> int:
     settings.load(Path("params.yaml"))
     study = load(asked.plan)
-    unknown = [name for name in asked.names if name not in study.experiments]
-    if unknown:
-        known = ", ".join(study.experiments)
-        raise InputError(f"{asked.plan} has no experiment {unknown[0]!r}; it has {known}.")
-    if asked.budget not in study.budgets:
-        known = ", ".join(study.budgets)
-        raise InputError(f"{asked.plan} has no budget {asked.budget!r}; it has {known}.")
+    for kind, known, given in (
+        ("experiment", study.experiments, asked.names),
+        ("budget", study.budgets, [asked.budget]),
+    ):
+        if unknown := [name for name in given if name not in known]:
+            told = f"{asked.plan} has no {kind} {unknown[0]!r}; it has {', '.join(known)}."
+            raise InputError(told)
     names = asked.names or list(study.experiments)
     return run(study, asked.budget, names, Path.cwd()) > 0
 
