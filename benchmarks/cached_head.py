@@ -45,7 +45,8 @@ def main() -> None:
     # Dropout's seeds differ between two models; without it the weights can be compared.
     model = models.build(asked.member, (48, 48, 1), CLASSES, size, dropout=0.0)
     twin = keras.models.clone_model(model)
-    twin.set_weights(model.get_weights())
+    start_weights = model.get_weights()
+    twin.set_weights(start_weights)
     repeated = OVERSAMPLED if asked.oversampled else 1.0
     train, val = faces(asked.faces, 0, recipe, repeated), faces(asked.faces // 8, 1, recipe)
 
@@ -64,8 +65,14 @@ def main() -> None:
     print(f"cached features  {cached:7.1f} s")
     print(f"frozen body      {frozen:7.1f} s")
     print(f"frozen / cached = {frozen / cached:.1f}")
-    pairs = zip(model.get_weights(), twin.get_weights(), strict=True)
-    print(f"largest difference of a weight: {max(np.abs(a - b).max() for a, b in pairs):.1e}")
+    trained = model.get_weights()
+    print(f"largest step of a weight in training: {largest(trained, start_weights):.1e}")
+    print(f"largest difference between the two:   {largest(trained, twin.get_weights()):.1e}")
+
+
+def largest(weights: list[np.ndarray], others: list[np.ndarray]) -> float:
+    """Returns the largest absolute difference between two networks' weights."""
+    return max(np.abs(a - b).max() for a, b in zip(weights, others, strict=True))
 
 
 def faces(count: int, seed: int, recipe: TrainSettings, repeated: float = 1.0) -> Batches:
