@@ -62,7 +62,7 @@ def page(rows: dict[str, Row], budget: str, md5: str, *, drawn: bool) -> str:
 
 
 def _claimed(experiment: Experiment) -> str:
-    if experiment.gain:
+    if experiment.gain and experiment.gain.points is not None:
         return f"{experiment.gain.points:+g} points over `{experiment.gain.over}`"
     return "none known" if experiment.claim is None else f"{experiment.claim:g}"
 
@@ -78,7 +78,7 @@ def _measured(row: Row, rows: dict[str, Row]) -> list[str]:
         cell = f"{value:.3f} ({low:.3f}–{high:.3f})"
         gain = row.experiment.gain
         if gain and gain.over in rows and rows[gain.over].metrics:
-            cell += f"; {_gain(row.metrics, rows[gain.over].metrics, split)}"
+            cell += f"; {_gain(row.metrics, rows[gain.over].metrics, split)} over `{gain.over}`"
         cells.append(cell)
     return cells
 

@@ -39,8 +39,10 @@ class Budget(Section):
 
 
 class Gain(Section):
-    points: float
+    """What an experiment is compared with, and by how much the work says it was better."""
+
     over: str
+    points: float | None = None
 
 
 class Experiment(Section):
@@ -48,6 +50,7 @@ class Experiment(Section):
     title: str
     members: list[str]
     params: Values = Field(default_factory=dict)
+    design: Values = Field(default_factory=dict)
     target: Literal["ensemble", "baseline"] = "ensemble"
     claim: float | None = None
     gain: Gain | None = None
@@ -115,6 +118,7 @@ def compose(
         if name in experiment.members or name != "searched":
             designs[name] = overlay(overlay(design, budget.design), own.design)
         if name in experiment.members:
+            designs[name] = overlay(designs[name], experiment.design)
             recipes[name] = overlay(overlay(recipe, budget.train), own.train)
     mixed = overlay(overlay(params, budget.params), experiment.params)
     members = {"ensemble": {"members": experiment.members}}

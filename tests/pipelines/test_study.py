@@ -115,6 +115,15 @@ def test_a_budget_may_give_a_network_its_own_share(study):
     assert small["train"]["members"]["mini_xception"]["epochs"] == 10
 
 
+def test_an_experiment_may_change_a_network(study):
+    defect, article = (
+        compose(study, name, "quick", False) for name in ("article-relu", "article-network")
+    )
+    assert defect["design"].pop("detect_emotion") == {"input_size": 32, "relu_logits": True}
+    assert article["design"].pop("detect_emotion") == {"input_size": 32}
+    assert defect == article
+
+
 def test_experiments_whose_outs_dvc_may_cache_search_only_for_what_they_train():
     plan = yaml.safe_load(study_plan.pipeline((ROOT / "dvc.yaml").read_text(), searched=False))
     assert "artifacts/search" not in plan["stages"]["design"]["deps"]
@@ -146,10 +155,11 @@ def test_a_row_says_what_was_claimed_measured_and_different(study):
     metrics = {f"{split}.{k}": v for split in ("test", "test_leak_free") for k, v in scores.items()}
     rows = {
         name: Row(study.experiments[name], compose(study, name, "full", False), metrics)
-        for name in ("uncleaned", "cleaned", "ensemble", "adasyn")
+        for name in ("uncleaned", "cleaned", "ensemble", "adasyn", "smote")
     }
     text = page(rows, "full", "abc", drawn=False)
-    assert "0.500 (0.400–0.600); +0.0 points (-13.9 to +13.9)" in text
+    assert "0.500 (0.400–0.600); +0.0 points (-13.9 to +13.9) over `uncleaned`" in text
+    assert "| none known | 0.500 (0.400–0.600); +0.0 points (-13.9 to +13.9) over `cleaned`" in text
     assert "| 0.747 | 0.500 (0.400–0.600) | 0.500" in text
     assert "`vggface`, `vggface2`: 48 px, 30 epochs, no pretrained weights |" in text
     assert "ADASYN | none known |" in text
