@@ -50,7 +50,6 @@ class Experiment(Section):
     title: str
     members: list[str]
     params: Values = Field(default_factory=dict)
-    design: Values = Field(default_factory=dict)
     target: Literal["ensemble", "baseline"] = "ensemble"
     claim: float | None = None
     gain: Gain | None = None
@@ -118,12 +117,14 @@ def compose(
         if name in experiment.members or name != "searched":
             designs[name] = overlay(overlay(design, budget.design), own.design)
         if name in experiment.members:
-            designs[name] = overlay(designs[name], experiment.design)
             recipes[name] = overlay(overlay(recipe, budget.train), own.train)
-    mixed = overlay(overlay(params, budget.params), experiment.params)
-    members = {"ensemble": {"members": experiment.members}}
-    mixed = overlay(mixed, members | {"baseline": {"member": experiment.members[0]}})
-    return mixed | {"design": designs, "train": mixed["train"] | {"members": recipes}}
+    chosen = {
+        "ensemble": {"members": experiment.members},
+        "baseline": {"member": experiment.members[0]},
+    }
+    mixed = overlay(overlay(params, budget.params), chosen)
+    mixed |= {"design": designs, "train": mixed["train"] | {"members": recipes}}
+    return overlay(mixed, experiment.params)
 
 
 def pipeline(text: str, searched: bool) -> str:
