@@ -3,11 +3,11 @@
     python -m pipelines.release     (make release)
 
 What `dvc repro` packaged goes to `serving/released/LABEL_SET`: the package, its members
-as Keras reads them (another training may start there), what it answered on the test faces (not
-their labels, which are the data set's), the settings, `dvc.lock`, metrics and pictures, MLflow's
-runs, and checksums of it all. `docs/results.md` and the README's table are written from that.
-`make serve` serves it where nothing else is champion, and the gate (`components/gate.py`) takes it
-for the champion where there is none.
+as Keras reads them (another training may start there) with the curves of their training, what it
+answered on the test faces (not their labels, which are the data set's), the settings, `dvc.lock`,
+metrics and pictures, MLflow's runs, and checksums of it all. `docs/results.md` and the README's
+table are written from that. `make serve` serves it where nothing else is champion, and the gate
+(`components/gate.py`) takes it for the champion where there is none.
 """
 
 import hashlib
@@ -61,7 +61,8 @@ def release() -> Path:
     metrics = [METRICS / f"{step}.json" for step in steps]
     evidence = [Path(path) for path in EVIDENCE]
     networks = [TRAINED / member / "model.keras" for member in manifest["members"]]
-    _check_evidence(manifest, [ANSWERS, *evidence, *metrics, *networks])
+    curves = [network.with_name("curves.csv") for network in networks]
+    _check_evidence(manifest, [ANSWERS, *evidence, *metrics, *networks, *curves])
     _check_size(manifest["label_set"])
     out = RELEASED / manifest["label_set"]
     with replacing(out) as folder:
@@ -71,8 +72,8 @@ def release() -> Path:
         told = whole_card(card, METRICS / "evaluate.json", manifest["label_set"])
         (folder / CARD).write_text(told, encoding="utf-8")
         (folder / "members").mkdir()
-        for network in networks:
-            shutil.copy(network, folder / "members" / f"{network.parent.name}.keras")
+        for file in networks + curves:
+            shutil.copy(file, folder / "members" / f"{file.parent.name}{file.suffix}")
         _answers(manifest).to_parquet(folder / "predictions.parquet", index=False)
         for path in evidence:
             shutil.copy(path, folder)
