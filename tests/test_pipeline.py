@@ -178,6 +178,12 @@ def test_a_killed_training_goes_on_from_its_checkpoint(reproduced, tmp_path):
     assert len(curves.read_text().splitlines()) == 11
 
 
+def test_a_release_outdates_no_step(reproduced):
+    before = reproduced.run("dvc", "status")
+    reproduced.run("python", "-m", "pipelines.release")
+    assert reproduced.run("dvc", "status") == before
+
+
 def test_a_release_has_its_evidence_and_no_label_of_the_data(reproduced):
     reproduced.run("python", "-m", "pipelines.release")
     released = reproduced.path / "serving/released/fer2013"
