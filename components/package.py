@@ -19,6 +19,7 @@ from components.canonical import canonicalise
 from components.card import model_card
 from components.data.faces import FaceSet
 from components.errors import InputError
+from components.half import keep_as_float16
 from components.measures import embed, measures
 from components.metrics import SMALLEST
 from components.outputs import replacing
@@ -52,7 +53,7 @@ def package(
         scores: Metrics that `ensemble` returned, for manifest and model card.
         out: Folder to write `ensemble.onnx`, `manifest.json`, `MODEL_CARD.md` and
             `reference.parquet` (what drift is measured against) to.
-        settings: Name and tolerance.
+        settings: Name, precision of the weights in the graph, tolerance.
         label_set: Name of the label set.
         classes: Names of the classes, in label order.
         data_md5: What identifies the data; the manifest carries it to the service.
@@ -78,7 +79,7 @@ def package(
 
     with replacing(out) as folder:
         graph = folder / "ensemble.onnx"
-        parity = _export(model, graph, examples, settings.parity_tolerance)
+        parity = _export(model, graph, examples, settings)
         digest = hashlib.sha256(graph.read_bytes()).hexdigest()
         manifest = {
             "name": settings.name,
@@ -181,7 +182,7 @@ def _log(probabilities: keras.KerasTensor) -> keras.KerasTensor:
     return ops.log(ops.maximum(probabilities, SMALLEST))
 
 
-def _export(model: keras.Model, graph: Path, faces: np.ndarray, tolerance: float) -> float:
+def _export(model: keras.Model, graph: Path, faces: np.ndarray, settings: PackageSettings) -> float:
     """Writes the graph; returns the largest difference of a probability on some faces.
 
     Raises:
@@ -189,13 +190,16 @@ def _export(model: keras.Model, graph: Path, faces: np.ndarray, tolerance: float
     """
     answers = predict(model, faces)  # Keras exports only what was called once
     model.export(graph, format="onnx", verbose=False)
+    if settings.weights == "float16":
+        keep_as_float16(graph)
     canonicalise(graph)
     session = onnxruntime.InferenceSession(graph, providers=["CPUExecutionProvider"])
     (answer,) = session.run(None, {session.get_inputs()[0].name: faces})
     parity = float(np.abs(answer - answers).max())
-    if parity > tolerance:
+    if not parity <= settings.parity_tolerance:  # nor if it is no number
         raise InputError(
             f"ONNX and Keras differ by {parity:.1e} in a probability, more than "
-            f"package.parity_tolerance ({tolerance:.0e}); nothing was packaged."
+            f"package.parity_tolerance ({settings.parity_tolerance:.0e}); nothing was packaged."
+            + (" Weights in float16 need about 1e-03." if settings.weights == "float16" else "")
         )
     return parity

@@ -32,6 +32,7 @@ class BaselineSettings(Section):
 
 class PackageSettings(Section):
     name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]*$")]
+    weights: Literal["float32", "float16"]
     parity_tolerance: Positive
 
 

@@ -60,7 +60,7 @@ def packaged(tmp_path_factory) -> Path:
         folder / "faces",
         SCORES,
         folder / "teacher",
-        PackageSettings(name="mien", parity_tolerance=1e-4),
+        PackageSettings(name="mien", weights="float32", parity_tolerance=1e-4),
         label_set="x",
         classes=CLASSES,
         data_md5="abc",

@@ -18,7 +18,7 @@ from components.views import views
 from serving.engine import Engine, read_manifest
 
 CLASSES = ("angry", "happy", "neutral")
-SETTINGS = PackageSettings(name="mien", parity_tolerance=1e-4)
+SETTINGS = PackageSettings(name="mien", weights="float32", parity_tolerance=1e-4)
 WEIGHTS = {"first": 0.75, "second": 0.25}
 SCORES = {
     f"{split}.{name}": value
@@ -178,10 +178,44 @@ def test_every_activation_of_the_search_spaces_survives_the_export(inputs, tmp_p
 def test_a_graph_that_differs_is_not_packaged(inputs, tmp_path):
     run(inputs, tmp_path / "out")
     before = (tmp_path / "out" / "manifest.json").read_bytes()
-    strict = PackageSettings(name="mien", parity_tolerance=1e-30)
+    strict = SETTINGS.model_copy(update={"parity_tolerance": 1e-30})
     with pytest.raises(InputError, match="nothing was packaged"):
         run(inputs, tmp_path / "out", strict)
     assert (tmp_path / "out" / "manifest.json").read_bytes() == before
+
+
+@pytest.fixture
+def many_weights(inputs):
+    """Makes the first member large enough for its weights to be most of the graph."""
+    keras.utils.set_random_seed(0)
+    filters = keras.layers.Conv2D(256, 3)
+    layers = [keras.Input((8, 8, 1)), keras.layers.Rescaling(1 / 255), filters]
+    model = keras.Sequential([*layers, keras.layers.Conv2D(128, 3), keras.layers.Flatten()])
+    model.add(keras.layers.Dense(3))
+    path = inputs["members"]["first"] / "model.keras"
+    model.save(path)
+    return model, filters, path
+
+
+def test_weights_in_float16_take_half_the_bytes_and_answer_alike(inputs, tmp_path, many_weights):
+    half = SETTINGS.model_copy(update={"weights": "float16", "parity_tolerance": 1e-3})
+    run(inputs, tmp_path / "whole")
+    assert 0 < run(inputs, tmp_path / "half", half)["parity"] < 1e-3
+    sizes = [(tmp_path / name / "ensemble.onnx").stat().st_size for name in ("half", "whole")]
+    assert 0.5 < sizes[0] / sizes[1] < 0.51
+    faces = np.random.default_rng(0).integers(0, 256, (9, 8, 8, 1), np.uint8)
+    answers = [Engine(tmp_path / out, 1).probabilities(faces) for out in ("half", "whole")]
+    np.testing.assert_allclose(*answers, atol=1e-3)
+
+
+def test_weights_too_large_for_float16_are_not_packaged(inputs, tmp_path, many_weights):
+    model, filters, path = many_weights
+    kernel, bias = filters.get_weights()
+    filters.set_weights([kernel * 1e9, bias])
+    model.save(path)
+    half = SETTINGS.model_copy(update={"weights": "float16", "parity_tolerance": 1e-3})
+    with pytest.raises(InputError, match="nothing was packaged"):
+        run(inputs, tmp_path / "out", half)
 
 
 def test_a_member_without_weight_is_left_out():
