@@ -19,15 +19,12 @@ def keep_as_float16(path: Path) -> None:
             beyond 65,504.
     """
     model = onnx.load(path)
-    casts = []
     for constant in model.graph.initializer:
         values = numpy_helper.to_array(constant)
         if values.dtype != np.float32 or values.size < LEAST:
             continue
         whole, half = constant.name, f"{constant.name}_half"
         constant.CopyFrom(numpy_helper.from_array(values.astype(np.float16), half))
-        casts.append(helper.make_node("Cast", [half], [whole], to=onnx.TensorProto.FLOAT))
-    nodes = [*casts, *model.graph.node]
-    del model.graph.node[:]
-    model.graph.node.extend(nodes)
+        cast = helper.make_node("Cast", [half], [whole], to=onnx.TensorProto.FLOAT)
+        model.graph.node.insert(0, cast)
     path.write_bytes(model.SerializeToString(deterministic=True))

@@ -199,7 +199,7 @@ def _export(model: keras.Model, graph: Path, faces: np.ndarray, settings: Packag
     if not parity <= settings.parity_tolerance:  # nor if it is no number
         raise InputError(
             f"ONNX and Keras differ by {parity:.1e} in a probability, more than "
-            f"package.parity_tolerance ({settings.parity_tolerance:.0e}); nothing was packaged."
-            + (" Weights in float16 need about 1e-03." if settings.weights == "float16" else "")
+            f"package.parity_tolerance ({settings.parity_tolerance:.0e}), with weights in "
+            f"{settings.weights}; nothing was packaged."
         )
     return parity

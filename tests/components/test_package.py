@@ -19,6 +19,7 @@ from serving.engine import Engine, read_manifest
 
 CLASSES = ("angry", "happy", "neutral")
 SETTINGS = PackageSettings(name="mien", weights="float32", parity_tolerance=1e-4)
+HALF = SETTINGS.model_copy(update={"weights": "float16", "parity_tolerance": 1e-3})
 WEIGHTS = {"first": 0.75, "second": 0.25}
 SCORES = {
     f"{split}.{name}": value
@@ -198,9 +199,8 @@ def many_weights(inputs):
 
 
 def test_weights_in_float16_take_half_the_bytes_and_answer_alike(inputs, tmp_path, many_weights):
-    half = SETTINGS.model_copy(update={"weights": "float16", "parity_tolerance": 1e-3})
     run(inputs, tmp_path / "whole")
-    assert 0 < run(inputs, tmp_path / "half", half)["parity"] < 1e-3
+    assert 0 < run(inputs, tmp_path / "half", HALF)["parity"] < 1e-3
     sizes = [(tmp_path / name / "ensemble.onnx").stat().st_size for name in ("half", "whole")]
     assert 0.5 < sizes[0] / sizes[1] < 0.51
     faces = np.random.default_rng(0).integers(0, 256, (9, 8, 8, 1), np.uint8)
@@ -213,9 +213,8 @@ def test_weights_too_large_for_float16_are_not_packaged(inputs, tmp_path, many_w
     kernel, bias = filters.get_weights()
     filters.set_weights([kernel * 1e9, bias])
     model.save(path)
-    half = SETTINGS.model_copy(update={"weights": "float16", "parity_tolerance": 1e-3})
     with pytest.raises(InputError, match="nothing was packaged"):
-        run(inputs, tmp_path / "out", half)
+        run(inputs, tmp_path / "out", HALF)
 
 
 def test_a_member_without_weight_is_left_out():
