@@ -62,9 +62,7 @@ def ensemble(
     val = parts["val"]
     combiners = {name: fit(probabilities[:, val], labels[val]) for name, fit in RULES.items()}
     losses = cross_validated(probabilities[:, val], labels[val], settings.seed)
-    rule = settings.weights
-    if rule == "auto":
-        rule = min(losses, key=losses.__getitem__)
+    rule = min(losses, key=losses.__getitem__) if settings.weights == "auto" else settings.weights
     mixed = combiners[rule](probabilities)
     temperature = fit_temperature(mixed[val], labels[val])
     calibrated = cool(mixed, temperature)
@@ -89,10 +87,7 @@ def ensemble(
         "abstain_below": round(threshold, 6),
         "tta": settings.tta,
     }
-    with replacing(out) as folder:
-        (folder / "ensemble.json").write_text(json.dumps(settled, indent=1) + "\n")
-        answers = pd.DataFrame(calibrated.astype(np.float32), columns=list(classes))
-        table.join(answers).to_parquet(folder / predictions.FILE, index=False)
+    _write(settled, table, calibrated, classes, out)
     test = parts["test"]
     _draw(mixed[test], calibrated[test], labels[test], classes, figures)
     return metrics
@@ -122,6 +117,19 @@ def _settled(members: list[str], combine: Combiner) -> dict[str, Any]:
         layer = {"kernel": combine.kernel.round(6).tolist(), "bias": combine.bias.round(6).tolist()}
     weights = dict(zip(members, combine.weights.round(6).tolist(), strict=True))
     return {"weights": weights, "stacking": layer}
+
+
+def _write(
+    settled: dict[str, Any],
+    table: pd.DataFrame,
+    calibrated: np.ndarray,
+    classes: tuple[str, ...],
+    out: Path,
+) -> None:
+    with replacing(out) as folder:
+        (folder / "ensemble.json").write_text(json.dumps(settled, indent=1) + "\n")
+        answers = pd.DataFrame(calibrated.astype(np.float32), columns=list(classes))
+        table.join(answers).to_parquet(folder / predictions.FILE, index=False)
 
 
 def _draw(

@@ -35,8 +35,8 @@ def split(model: keras.Model) -> tuple[keras.Model, keras.Model]:
     above = model.layers[names.index(FEATURES) + 1 :] if FEATURES in names else []
     if not above:
         raise InputError(
-            f"train.members.{model.name}.head: {model.name} has no head above a body that could "
-            "be trained alone; set it to null."
+            f"{model.name} has no head above a body that could be trained alone; set `head: null` "
+            "for the members of this network (train.members)."
         )
     body = keras.Model(model.input, model.get_layer(FEATURES).output)
     inputs = logits = keras.Input(body.output_shape[1:])
@@ -82,7 +82,16 @@ def fit_head(
         weight_decay=settings.weight_decay,
         loss=cross_entropy(settings.label_smoothing),
     )
-    best = state / "best_head.weights.h5"
+    best = keras.callbacks.ModelCheckpoint(
+        state / "best_head.weights.h5",
+        monitor="val_accuracy",
+        mode="max",
+        save_best_only=True,
+        save_weights_only=True,
+    )
+    told = keras.callbacks.LambdaCallback(
+        on_epoch_end=lambda epoch, figures: on_epoch(epoch + 1, figures)
+    )
     history = head.fit(
         features,
         train_batches.targets,
@@ -91,20 +100,9 @@ def fit_head(
         epochs=settings.head.epochs,
         validation_data=(val_features, val_batches.targets),
         verbose=VERBOSITY,
-        callbacks=[
-            keras.callbacks.LambdaCallback(
-                on_epoch_end=lambda epoch, figures: on_epoch(epoch + 1, figures)
-            ),
-            keras.callbacks.ModelCheckpoint(
-                best,
-                monitor="val_accuracy",
-                mode="max",
-                save_best_only=True,
-                save_weights_only=True,
-            ),
-        ],
+        callbacks=[told, best],
     )
-    head.load_weights(best)
+    head.load_weights(best.filepath)
     curves = pd.DataFrame(history.history)
     curves.insert(0, "epoch", np.arange(1, len(curves) + 1))
     return curves

@@ -8,6 +8,7 @@ inside. Run it as `python -m components package`.
 import hashlib
 import json
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -67,12 +68,7 @@ def package(
     """
     fitted = json.loads((ensemble / "ensemble.json").read_text(encoding="utf-8"))
     face_set = FaceSet.open(faces)
-    networks = {
-        name: keras.models.load_model(path / "model.keras", compile=False)
-        for name, path in members.items()
-    }
-    how = {key: fitted[key] for key in ("weights", "stacking", "temperature", "tta")}
-    model = join(networks, face_set.shape, **how)
+    model = _joined(members, face_set.shape, fitted)
     table = pd.read_parquet(ensemble / FILE)
     rows = table["row"].to_numpy()[:PARITY_FACES]
     examples = face_set.images[rows].reshape(-1, *face_set.shape)
@@ -80,11 +76,9 @@ def package(
     with replacing(out) as folder:
         graph = folder / "ensemble.onnx"
         parity = _export(model, graph, examples, settings)
-        digest = hashlib.sha256(graph.read_bytes()).hexdigest()
         manifest = {
             "name": settings.name,
-            "version": digest[:12],
-            "onnx_sha256": digest,
+            **_identity(graph),
             "data_md5": data_md5,
             "test_sha256": digest_of_test(table, face_set.images),
             "label_set": label_set,
@@ -97,7 +91,8 @@ def package(
         text = json.dumps(manifest, indent=1) + "\n"
         (folder / "manifest.json").write_text(text, encoding="utf-8")
         (folder / "MODEL_CARD.md").write_text(model_card(manifest), encoding="utf-8")
-        known = reference(table, face_set.images, classes).assign(model_version=digest[:12])
+        known = reference(table, face_set.images, classes)
+        known = known.assign(model_version=manifest["version"])
         known.to_parquet(folder / REFERENCE, index=False)
         size = graph.stat().st_size
     return {
@@ -124,6 +119,17 @@ def reference(table: pd.DataFrame, images: np.ndarray, classes: tuple[str, ...])
     known = pd.DataFrame({"label": [classes[code] for code in answers.argmax(axis=1)]})
     known = known.assign(confidence=answers.max(axis=1), **measures(faces))
     return known.assign(embedding=list(embed(faces)))
+
+
+def _joined(
+    members: dict[str, Path], shape: tuple[int, int, int], fitted: dict[str, Any]
+) -> keras.Model:
+    networks = {
+        name: keras.models.load_model(path / "model.keras", compile=False)
+        for name, path in members.items()
+    }
+    how = {key: fitted[key] for key in ("weights", "stacking", "temperature", "tta")}
+    return join(networks, shape, **how)
 
 
 def join(
@@ -180,6 +186,11 @@ def _stacked(answers: list[keras.KerasTensor], layer: dict[str, list]) -> keras.
 
 def _log(probabilities: keras.KerasTensor) -> keras.KerasTensor:
     return ops.log(ops.maximum(probabilities, SMALLEST))
+
+
+def _identity(graph: Path) -> dict[str, str]:
+    digest = hashlib.sha256(graph.read_bytes()).hexdigest()
+    return {"version": digest[:12], "onnx_sha256": digest}
 
 
 def _export(model: keras.Model, graph: Path, faces: np.ndarray, settings: PackageSettings) -> float:

@@ -101,10 +101,8 @@ def train(
 
     best = _best(curves)
     model.load_weights(state / f"best_{best['phase']}.weights.h5")
-    with replacing(out) as folder:
-        _write(model, plan, curves, folder)
-        answers = _predict(model, face_set, table, classes)
-        answers.to_parquet(folder / "predictions.parquet", index=False)
+    answers = _predict(model, face_set, table, classes)
+    _write(model, plan, curves, answers, out)
     shutil.rmtree(checkpoints, ignore_errors=True)
     return {
         "epoch": float(best["epoch"]),
@@ -205,12 +203,16 @@ def _best(curves: pd.DataFrame) -> pd.Series:
     return whole.loc[whole["val_accuracy"].idxmax()]
 
 
-def _write(model: keras.Model, plan: str, curves: pd.DataFrame, folder: Path) -> None:
+def _write(
+    model: keras.Model, plan: str, curves: pd.DataFrame, answers: pd.DataFrame, out: Path
+) -> None:
     trained = keras.models.model_from_json(plan)  # without the optimiser, which triples the size
     trained.set_weights(model.get_weights())
-    save_model(trained, folder / "model.keras")
-    curves.to_csv(folder / "curves.csv", index=False)
-    training_curves(curves, f"Training of {model.name}", folder / "curves.png")
+    with replacing(out) as folder:
+        save_model(trained, folder / "model.keras")
+        curves.to_csv(folder / "curves.csv", index=False)
+        training_curves(curves, f"Training of {model.name}", folder / "curves.png")
+        answers.to_parquet(folder / "predictions.parquet", index=False)
 
 
 def _predict(
