@@ -37,21 +37,52 @@ class ValidatedAverage(keras.callbacks.Callback):
         self.best = best
 
     def on_test_begin(self, logs: dict | None = None) -> None:
-        if not self.model.optimizer.use_ema:
-            return
-        self.own = [ops.copy(variable.value) for variable in self.model.variables]
-        averages = self.model.optimizer._model_variables_moving_average  # as SwapEMAWeights does
-        for variable, average in zip(self.model.trainable_variables, averages, strict=True):
-            variable.assign(ops.copy(average.value))  # JAX's step eats what it is given
-        for index in range(min(STATISTICS, len(self.batches))):
-            self.model(self.batches[index][0], training=True)
+        if self.model.optimizer.use_ema:
+            self.own = [ops.copy(variable.value) for variable in self.model.variables]
+            _take_average(self.model, self.batches)
 
     def on_test_end(self, logs: dict | None = None) -> None:
         if self.file is not None and logs["accuracy"] > self.best:
             self.best = logs["accuracy"]
-            if parallel.is_chief():
-                with parallel.undistributed():
-                    self.kept.save_weights(self.file)
+            _save(self.kept, self.file)
         if self.model.optimizer.use_ema:
             for variable, value in zip(self.model.variables, self.own, strict=True):
                 variable.assign(value)
+
+
+class LastAverage(keras.callbacks.Callback):
+    """Keeps the average of the last epoch, where nothing is held out to choose an epoch by.
+
+    Without an average it keeps the weights as they are.
+
+    Args:
+        batches: What is learnt from.
+        kept: The network whose weights are kept; it shares those of the one that learns.
+        file: Where to keep them.
+    """
+
+    def __init__(self, batches: Batches, kept: keras.Model, file: Path) -> None:
+        super().__init__()
+        self.batches = batches
+        self.kept = kept
+        self.file = file
+
+    def on_train_end(self, logs: dict | None = None) -> None:
+        if self.model.optimizer.use_ema:
+            _take_average(self.model, self.batches)
+        _save(self.kept, self.file)
+
+
+def _take_average(model: keras.Model, batches: Batches) -> None:
+    """Gives a network the average of its weights, and batch statistics that fit it."""
+    averages = model.optimizer._model_variables_moving_average  # as SwapEMAWeights does
+    for variable, average in zip(model.trainable_variables, averages, strict=True):
+        variable.assign(ops.copy(average.value))  # JAX's step eats what it is given
+    for index in range(min(STATISTICS, len(batches))):
+        model(batches[index][0], training=True)
+
+
+def _save(kept: keras.Model, file: Path) -> None:
+    if parallel.is_chief():
+        with parallel.undistributed():
+            kept.save_weights(file)

@@ -89,6 +89,20 @@ class Batches(keras.utils.PyDataset):
             return mix(faces, targets, weights, self.mixing, rng)
         return faces, targets, weights
 
+    def joined(self, rows: np.ndarray, targets: np.ndarray, weights: np.ndarray) -> "Batches":
+        """Returns batches of these examples and more of the same faces, without `further`."""
+        return Batches(
+            self.images,
+            np.concatenate([self.rows, rows]),
+            np.concatenate([self.targets, targets]),
+            weights=np.concatenate([self.weights, weights]),
+            batch_size=self.batch_size,
+            augmentation=self.augmentation,
+            mixing=self.mixing,
+            draw=self.draw,
+            seed=self.seed,
+        )
+
     def start_epoch(self, epoch: int) -> None:
         """Reshuffles for an epoch; `EpochClock` calls it."""
         self._epoch = epoch
@@ -147,11 +161,10 @@ def training_batches(
     sample = pd.read_parquet(training / "training.parquet")
     if most is not None and len(sample) > most:
         sample = sample.sample(most, random_state=seed)
-    soft = sample.filter(regex=f"^{TARGET}").to_numpy(np.float32)
     return Batches(
         training_images(face_set.images, training),
         sample["row"].to_numpy(),
-        soft if soft.size else one_hot(sample["label"].to_numpy(), classes),
+        targets_of(sample, classes),
         weights=sample["weight"].to_numpy(np.float32),
         batch_size=batch_size,
         augmentation=augmentation,
@@ -200,6 +213,20 @@ def once_a_face(
 
 def _with_channels(faces: np.ndarray) -> np.ndarray:
     return faces[..., None] if faces.ndim == 3 else faces
+
+
+def targets_of(table: pd.DataFrame, classes: int) -> np.ndarray:
+    """Returns what training aims at: soft targets, if `clean` made them, or else the labels.
+
+    Args:
+        table: Column `label`, and perhaps the columns `target_…`.
+        classes: Number of classes.
+
+    Returns:
+        (N, classes) float32 distributions.
+    """
+    soft = table.filter(regex=f"^{TARGET}").to_numpy(np.float32)
+    return soft if soft.size else one_hot(table["label"].to_numpy(), classes)
 
 
 def one_hot(labels: np.ndarray, classes: int) -> np.ndarray:

@@ -7,7 +7,8 @@ Out, in one folder:
 
 - `kept.parquet`: `row` (int64, index into `faces.npy`), `id`, `split`, `label` (int8, in
   the label set that the frame's `attrs["label_set"]` names), `leaked` (bool: a validation
-  or test face with a byte-identical copy in the training split as published), the `vote_*`
+  or test face with a byte-identical copy in the training split as published), `in_test` (bool:
+  a training or validation face with a copy or near copy in the test split), the `vote_*`
   columns, if there are votes, and with soft targets `target_{class}` (float32, sum 1);
 - `quarantine.csv`: `row, id, split, label, reason, score, partner, action, comment`;
 - `sheets/{reason}.png`: what was dropped, beside its partner if it has one, 100 findings each;
@@ -23,7 +24,7 @@ from components.cleaning import truth
 from components.cleaning.decisions import Decisions, no_decisions, read_decisions
 from components.cleaning.near_copies import Pairs, near_pairs
 from components.cleaning.report import write_report
-from components.cleaning.verdict import REASONS, Evidence, Verdict, judge
+from components.cleaning.verdict import REASONS, Evidence, Verdict, copied, judge
 from components.data.copies import copy_groups, first_of_group, values_per_group
 from components.data.faces import TABLE, VOTE_FIELDS, FaceSet
 from components.data.labels import (
@@ -71,7 +72,9 @@ def clean(faces: Path, out: Path, settings: CleanSettings) -> dict[str, float]:
     verdict = _verdict(face_set.images, evidence, decisions, settings)
 
     leaked = ~evidence.training & (first_of_group(evidence.groups, evidence.training) >= 0)
-    kept = _kept(table, labels, leaked, verdict, settings.label_set)
+    in_test = copied(evidence, (table["split"] == "test").to_numpy())
+    flags = {"leaked": leaked, "in_test": in_test}
+    kept = _kept(table, labels, flags, verdict, settings.label_set)
     if settings.targets == "soft":
         kept = kept.assign(**_targets(face_set.votes, labels, decisions, settings, kept["row"]))
     _check_classes(faces / TABLE, kept, names)
@@ -161,14 +164,14 @@ def _verdict(
 def _kept(
     table: pd.DataFrame,
     labels: np.ndarray,
-    leaked: np.ndarray,
+    flags: dict[str, np.ndarray],
     verdict: pd.DataFrame,
     label_set: str,
 ) -> pd.DataFrame:
     votes = [field for field in VOTE_FIELDS if field in table]
-    kept = table[["id", "split", *votes]].assign(label=labels, leaked=leaked)
+    kept = table[["id", "split", *votes]].assign(label=labels, **flags)
     kept = kept.rename_axis("row").reset_index()[verdict["action"] != "dropped"]
-    kept = kept[["row", "id", "split", "label", "leaked", *votes]]
+    kept = kept[["row", "id", "split", "label", *flags, *votes]]
     kept.attrs["label_set"] = label_set
     return kept
 

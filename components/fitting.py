@@ -12,7 +12,7 @@ import keras
 import pandas as pd
 
 from components import parallel, second_task, sizes
-from components.averaging import ValidatedAverage
+from components.averaging import LastAverage, ValidatedAverage
 from components.batches import Batches, EpochClock
 from components.distillation import DistillationLoss
 from components.errors import InputError
@@ -22,6 +22,8 @@ from components.sharpness import SharpnessAware
 
 OnEpoch = Callable[[int, dict[str, float]], None]
 
+KEPT = f"best_{sizes.WHOLE}.weights.h5"  # of this phase, in the folder of the checkpoints
+
 PLATEAU = 3  # epochs without a lower validation loss, after which the learning rate falls ...
 FALL = 0.1  # ... to this share
 
@@ -29,7 +31,7 @@ FALL = 0.1  # ... to this share
 def fit(
     model: keras.Model,
     train_batches: Batches,
-    val_batches: Batches,
+    val_batches: Batches | None,
     settings: TrainSettings,
     state: Path,
     first: pd.DataFrame,
@@ -39,9 +41,9 @@ def fit(
 
     Args:
         model: Uncompiled; afterwards it has the weights of the last epoch. Those of the best
-            one at its own size are in `best_all.weights.h5`.
+            one at its own size are in `state`, as `KEPT`.
         train_batches: What to learn from.
-        val_batches: What to choose the epoch by.
+        val_batches: What to choose the epoch by; without them the last one is kept.
         settings: Recipe.
         state: Folder of the checkpoints.
         first: Curves of an earlier phase, which the epochs are counted on from.
@@ -49,13 +51,14 @@ def fit(
             that a checkpoint spares.
 
     Returns:
-        The curves of all epochs, `first` and these: `epoch`, `phase`, `accuracy`, `loss`,
-        `val_accuracy`, `val_loss`.
+        The curves of all epochs, `first` and these: `epoch`, `phase`, `accuracy`, `loss`, and
+        with validation `val_accuracy`, `val_loss`.
 
     Raises:
         InputError: If the loss is no longer finite.
     """
-    past = curves(state, settings, len(first))
+    before = 0 if first.empty else int(first["epoch"].iloc[-1])
+    past = curves(state, settings, before)
     for figures in past.drop(columns="phase").to_dict("records"):
         on_epoch(int(figures.pop("epoch")), figures)
     whole = model if settings.votes is None else second_task.with_head(model)
@@ -67,24 +70,25 @@ def fit(
             learner = SharpnessAware(learner.inputs, learner.outputs, radius=settings.sam)
         _compile(learner, settings, train_batches)
         report = keras.callbacks.LambdaCallback(
-            on_epoch_end=lambda epoch, figures: on_epoch(len(first) + epoch + 1, figures)
+            on_epoch_end=lambda epoch, figures: on_epoch(before + epoch + 1, figures)
         )
-        best = None if size else state / "best_all.weights.h5"
-        callbacks = [
-            EpochClock(train_batches),
-            ValidatedAverage(train_batches, model, best, highest(past)),
-            *_callbacks(report, state, settings),
-        ]
+        file = state / KEPT
+        if val_batches is None:
+            average = LastAverage(train_batches, model, file)
+        else:
+            best = highest(past)
+            average = ValidatedAverage(train_batches, model, None if size else file, best)
+        callbacks = [EpochClock(train_batches), average, *_callbacks(report, state, settings)]
         parallel.wait()  # what the chief wrote in the stage before is whole
         learner.fit(
             parallel.shared(train_batches),
-            validation_data=parallel.shared(val_batches),
+            validation_data=None if val_batches is None else parallel.shared(val_batches),
             epochs=end,
             shuffle=False,  # the batches shuffle themselves, as the seed says
             verbose=VERBOSITY if parallel.is_chief() else 0,
             callbacks=callbacks,
         )
-    own = curves(state, settings, len(first))
+    own = curves(state, settings, before)
     return pd.concat([first, own], ignore_index=True) if len(first) else own
 
 

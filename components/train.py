@@ -18,12 +18,13 @@ from components.data.faces import FaceSet
 from components.data.labels import TTA
 from components.distillation import soft_targets
 from components.errors import InputError
-from components.fitting import OnEpoch, fit
+from components.fitting import KEPT, OnEpoch, fit
 from components.head import fit_head
 from components.outputs import replacing
 from components.plots import training_curves
 from components.precision import in_precision
-from components.recipe import predict
+from components.recipe import compile_model, predict
+from components.refit import PHASE, refit, with_validation
 from components.second_task import vote_targets
 from components.settings import TrainSettings
 from components.sizes import WHOLE
@@ -47,10 +48,11 @@ def train(
     """Trains a member and predicts the validation and test splits with it.
 
     With `settings.head` the head is trained first, on what the body as it is makes of the
-    faces, and then the whole network. Every epoch is checkpointed. A killed training goes on
-    from its last whole epoch and ends with the weights that it would have had without the
-    interruption. A checkpoint belongs to one combination of network, settings and data; any
-    other ignores it.
+    faces, and then the whole network; with `settings.refit` it learns on with the validation
+    faces, once it has answered them (components/refit.py). Every epoch is checkpointed. A killed
+    training goes on from its last whole epoch and ends with the weights that it would have had
+    without the interruption. A checkpoint belongs to one combination of network, settings and
+    data; any other ignores it.
 
     Args:
         architecture: Keras configuration written by `design`.
@@ -59,8 +61,10 @@ def train(
         training: Folder written by `balance`.
         out: Folder to write `model.keras`, `predictions.parquet` (row, split, label, leaked,
             one float32 logit a class, and more as `flip_CLASS` and `ten_crop_CLASS`), and
-            `curves.csv` and `curves.png` (a line an epoch, with its `phase`: `head`, `all`, or a
-            smaller input size such as `32 px`) to.
+            `curves.csv` and `curves.png` (a line an epoch, with its `phase`: `head`, `all`, a
+            smaller input size such as `32 px`, or `refit`) to. After a refit `model.keras` has
+            learnt the validation faces and answers the test faces alone; `selected.keras`, as it
+            was before, answers the validation faces, and is what another training may start from.
         settings: Recipe.
         classes: Names of the classes, in label order.
         checkpoints: Folder for checkpoints; removed when the training succeeds.
@@ -75,12 +79,18 @@ def train(
     Raises:
         InputError: If an input is missing, a class has no training face, the weights do not fit
             the network, it cannot work at the sizes, the teacher is none, there are no votes
-            for the second task, or the loss is no longer finite.
+            for the second task, there is nothing to train (no epoch, no head) and no weights, or
+            the loss is no longer finite.
     """
     parallel.join(settings.batch_size)
     face_set = FaceSet.open(faces)
     table = pd.read_parquet(kept / "kept.parquet")
     state = checkpoints / _fingerprint(settings, architecture, weights, faces, kept, training)
+    if not settings.epochs and settings.head is None and weights is None:
+        raise InputError(
+            f"train.members: {out.name} has no epoch, no head and no weights to begin with, and "
+            "would stay random; set epochs, head, or weights in its design."
+        )
     state.mkdir(parents=True, exist_ok=True)
 
     keras.utils.set_random_seed(settings.seed)
@@ -89,20 +99,29 @@ def train(
     if weights is not None:
         print(load_pretrained(model, model.name, weights))
     train_batches = _training_batches(face_set, training, classes, settings)
-    validation = table[table["split"] == "val"]
-    val_batches = evaluation_batches(face_set, validation, len(classes))
+    val, test = (table[table["split"] == part] for part in ("val", "test"))
+    val_batches = evaluation_batches(face_set, val, len(classes))
     with parallel.chief_first():
         train_batches.further = _further_targets(face_set, train_batches, classes, settings, state)
         first = _fit_head_once(model, train_batches, val_batches, settings, state, on_epoch)
-    with parallel.spread(in_precision(model, settings.precision)) as learner:
-        curves = fit(learner, train_batches, val_batches, settings, state, first, on_epoch)
+    curves = _fit_all(model, train_batches, val_batches, settings, state, first, on_epoch)
+    best = _best(curves)
+    model.load_weights(state / f"best_{best['phase']}.weights.h5")
+    networks = {"model": model.get_weights()}
+    answers = [_predict(model, face_set, val, classes)] if parallel.is_chief() else []
+    if settings.refit is not None:
+        all_batches = with_validation(train_batches, table)
+        again = state / PHASE
+        with parallel.chief_first():
+            again.mkdir(exist_ok=True)
+            all_batches.further = _further_targets(face_set, all_batches, classes, settings, again)
+        curves = refit(model, all_batches, settings, again, curves, on_epoch)
+        networks = {"model": model.get_weights(), "selected": networks["model"]}
     if not parallel.is_chief():
         return {}
 
-    best = _best(curves)
-    model.load_weights(state / f"best_{best['phase']}.weights.h5")
-    answers = _predict(model, face_set, table, classes)
-    _write(model, plan, curves, answers, out)
+    answers.append(_predict(model, face_set, test, classes))
+    _write(networks, plan, curves, pd.concat(answers).sort_values("row", ignore_index=True), out)
     shutil.rmtree(checkpoints, ignore_errors=True)
     return {
         "epoch": float(best["epoch"]),
@@ -197,29 +216,63 @@ def _fit_head_once(
     return pd.read_csv(log)
 
 
+def _fit_all(
+    model: keras.Model,
+    train_batches: Batches,
+    val_batches: Batches,
+    settings: TrainSettings,
+    state: Path,
+    first: pd.DataFrame,
+    on_epoch: OnEpoch,
+) -> pd.DataFrame:
+    """Trains all layers, if for any epoch; returns the curves, the head's `first`."""
+    if settings.epochs:
+        with parallel.spread(in_precision(model, settings.precision)) as learner:
+            curves = fit(learner, train_batches, val_batches, settings, state, first, on_epoch)
+    else:
+        curves = first if len(first) else _as_it_begins(model, val_batches, state)
+    parallel.wait()  # the chief has written the best weights
+    return curves
+
+
 def _best(curves: pd.DataFrame) -> pd.Series:
     """Returns the line of the best epoch of those at the network's own size."""
     whole = curves[curves["phase"].isin(["head", WHOLE])]
     return whole.loc[whole["val_accuracy"].idxmax()]
 
 
+def _as_it_begins(model: keras.Model, val_batches: Batches, state: Path) -> pd.DataFrame:
+    """Keeps a network that no epoch changes; returns the one line of its curves, of epoch 0."""
+    compile_model(model, optimizer="adamw", learning_rate=1.0, steps=None)
+    figures = model.evaluate(val_batches, verbose=0, return_dict=True)
+    if parallel.is_chief():
+        model.save_weights(state / KEPT)
+    line = {"epoch": 0, "phase": WHOLE, "accuracy": np.nan, "loss": np.nan}
+    return pd.DataFrame([line | {f"val_{name}": figure for name, figure in figures.items()}])
+
+
 def _write(
-    model: keras.Model, plan: str, curves: pd.DataFrame, answers: pd.DataFrame, out: Path
+    networks: dict[str, list[np.ndarray]],
+    plan: str,
+    curves: pd.DataFrame,
+    answers: pd.DataFrame,
+    out: Path,
 ) -> None:
     trained = keras.models.model_from_json(plan)  # without the optimiser, which triples the size
-    trained.set_weights(model.get_weights())
     with replacing(out) as folder:
-        save_model(trained, folder / "model.keras")
+        for name, weights in networks.items():
+            trained.set_weights(weights)
+            save_model(trained, folder / f"{name}.keras")
         curves.to_csv(folder / "curves.csv", index=False)
-        training_curves(curves, f"Training of {model.name}", folder / "curves.png")
+        training_curves(curves, f"Training of {trained.name}", folder / "curves.png")
         answers.to_parquet(folder / "predictions.parquet", index=False)
 
 
 def _predict(
-    model: keras.Model, face_set: FaceSet, table: pd.DataFrame, classes: tuple[str, ...]
+    model: keras.Model, face_set: FaceSet, held_out: pd.DataFrame, classes: tuple[str, ...]
 ) -> pd.DataFrame:
-    """Returns the logits of every validation and test face under each test-time augmentation."""
-    held_out = table.loc[table["split"] != "train", ["row", "split", "label", "leaked"]]
+    """Returns the logits of the faces of a split under each test-time augmentation."""
+    held_out = held_out[["row", "split", "label", "leaked"]]
     batches = evaluation_batches(face_set, held_out, len(classes))
     whole = batches.batch_size
     faces = keras.Input(model.input_shape[1:])

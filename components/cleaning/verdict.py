@@ -131,6 +131,12 @@ def judge(verdict: Verdict, evidence: Evidence, settings: CleanSettings) -> None
             verdict.mark_copies("near_copy", part, *near.earlier(part))
 
 
+def copied(evidence: Evidence, among: np.ndarray) -> np.ndarray:
+    """(N,) bool, where a face is not `among` (N,) bool but has a copy or near copy there."""
+    near, _ = _Near(evidence.near, evidence.groups).closest(among)
+    return ~among & ((first_of_group(evidence.groups, among) >= 0) | (near >= 0))
+
+
 def _judge_pictures(verdict: Verdict, evidence: Evidence, settings: CleanSettings) -> None:
     if settings.non_faces:
         if evidence.votes is not None:

@@ -54,9 +54,14 @@ class DistilSettings(Section):
     temperature: Positive
 
 
+class RefitSettings(Section):
+    epochs: Count
+    learning_rate: Positive
+
+
 class TrainSettings(Section):
     head: HeadSettings | None
-    epochs: Count
+    epochs: Annotated[int, Field(ge=0)]  # 0: none but the head's, or a refit's
     batch_size: BatchSize
     optimizer: Literal["adamw", "sgd"]
     learning_rate: Positive
@@ -73,6 +78,7 @@ class TrainSettings(Section):
     precision: Literal["float32", "mixed_bfloat16"]
     distil: DistilSettings | None
     votes: Positive | None
+    refit: RefitSettings | None
     augment: AugmentSettings
     seed: Seed
 

@@ -104,7 +104,7 @@ def training_inputs(tmp_path, make_faces) -> dict[str, Path]:
     kept.mkdir()
     training.mkdir()
     table = pd.DataFrame({"row": np.arange(60), "split": splits, "label": labels.astype(np.int8)})
-    table.assign(leaked=False).to_parquet(kept / "kept.parquet")
+    table.assign(leaked=False, in_test=False).to_parquet(kept / "kept.parquet")
     sample = pd.DataFrame({"row": np.arange(41), "label": labels[:41].astype(np.int8)})
     sample.assign(weight=np.float32(1)).to_parquet(training / "training.parquet")
 

@@ -31,6 +31,7 @@ SETTINGS = TrainSettings(
     precision="float32",
     distil=None,
     votes=None,
+    refit=None,
     augment=STILL,
     seed=0,
 )

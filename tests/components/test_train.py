@@ -48,6 +48,7 @@ SETTINGS = TrainSettings(
     precision="float32",
     distil=None,
     votes=None,
+    refit=None,
     augment=AUGMENT,
     seed=0,
 )

@@ -42,7 +42,7 @@ class Workspace:
         write_images(faces / IMAGES, [(labels[:, None, None] * 30 + noise).astype(np.uint8)])
         table = pd.DataFrame({"row": np.arange(len(splits)), "split": splits, "label": labels})
         table.to_parquet(faces / TABLE)
-        table.assign(leaked=False).to_parquet(kept / "kept.parquet")
+        table.assign(leaked=False, in_test=False).to_parquet(kept / "kept.parquet")
         table[:30].assign(weight=np.float32(1)).to_parquet(training / "training.parquet")
 
     def set(self, **sections: dict[str, Any]) -> None:

@@ -1,0 +1,84 @@
+"""Once the epoch is chosen, a network may learn on with the validation faces, too.
+
+What validation is for is done by then: it chose the epoch, and the answers from before the refit
+are those that `ensemble` fits weights and temperature to. The faces it held back are labelled faces
+like any others, an eighth more of FER-2013. Nothing is chosen in a refit, so nothing judges it but
+the test split. (Goodfellow, Bengio & Courville, "Deep Learning" (2016), algorithm 7.3, where early
+stopping is followed by training on all data from the weights that it chose.)
+"""
+
+from pathlib import Path
+
+import keras
+import numpy as np
+import pandas as pd
+
+from components import parallel
+from components.batches import Batches, targets_of
+from components.fitting import KEPT, OnEpoch, fit
+from components.precision import in_precision
+from components.settings import TrainSettings
+
+PHASE = "refit"
+
+
+def refit(
+    model: keras.Model,
+    batches: Batches,
+    settings: TrainSettings,
+    state: Path,
+    first: pd.DataFrame,
+    on_epoch: OnEpoch,
+) -> pd.DataFrame:
+    """Goes on with a network, at its own size, and keeps the last epoch.
+
+    Args:
+        model: As it was chosen; changed in place.
+        batches: Training and validation faces, as `with_validation` joins them.
+        settings: Recipe; `settings.refit` is not `None`.
+        state: Folder of the checkpoints.
+        first: Curves so far.
+        on_epoch: Called after each epoch with its number and its figures.
+
+    Returns:
+        `first`, and a line an epoch with `phase` `refit` and nothing of validation.
+    """
+    recipe = settings.model_copy(
+        update={
+            "epochs": settings.refit.epochs,
+            "learning_rate": settings.refit.learning_rate,
+            "schedule": "cosine",
+            "warmup_epochs": min(1, settings.refit.epochs - 1),
+            "patience": None,
+            "sizes": [],
+        }
+    )
+    with parallel.spread(in_precision(model, settings.precision)) as learner:
+        curves = fit(learner, batches, None, recipe, state, first, on_epoch)
+    parallel.wait()
+    model.load_weights(state / KEPT)
+    curves.loc[len(first) :, "phase"] = PHASE
+    return curves
+
+
+def with_validation(batches: Batches, table: pd.DataFrame) -> Batches:
+    """Returns training batches that have the validation faces, too.
+
+    A face weighs what the training faces of its class do. Left out are those that have a copy in
+    the test split.
+
+    Args:
+        batches: The training faces.
+        table: As in `clean`'s `kept.parquet`.
+    """
+    more = table[(table["split"] == "val") & ~table["in_test"]]
+    targets = targets_of(more, batches.targets.shape[1])
+    weight = {
+        label: batches.weights[batches.targets.argmax(axis=1) == label].mean()
+        for label in np.unique(more["label"])
+    }
+    return batches.joined(
+        rows=more["row"].to_numpy(),
+        targets=targets,
+        weights=more["label"].map(weight).to_numpy(np.float32),
+    )
