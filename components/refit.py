@@ -72,13 +72,10 @@ def with_validation(batches: Batches, table: pd.DataFrame) -> Batches:
         table: As in `clean`'s `kept.parquet`.
     """
     more = table[(table["split"] == "val") & ~table["in_test"]]
-    targets = targets_of(more, batches.targets.shape[1])
-    weight = {
-        label: batches.weights[batches.targets.argmax(axis=1) == label].mean()
-        for label in np.unique(more["label"])
-    }
+    own = pd.Series(batches.weights).groupby(batches.targets.argmax(axis=1)).mean()
+    weights = more["label"].map(own).fillna(batches.weights.mean())
     return batches.joined(
         rows=more["row"].to_numpy(),
-        targets=targets,
-        weights=more["label"].map(weight).to_numpy(np.float32),
+        targets=targets_of(more, batches.targets.shape[1]),
+        weights=weights.to_numpy(np.float32),
     )

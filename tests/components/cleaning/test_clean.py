@@ -195,3 +195,10 @@ def test_the_real_data_holds_the_copies_that_its_readme_counts(real_faces, tmp_p
     training = {image.tobytes() for image in images[kept["split"] == "train"]}
     assert len(training) == metrics["kept.train"]
     assert not any(image.tobytes() in training for image in images[kept["split"] != "train"])
+
+
+@pytest.mark.parametrize("leaks", [True, False])
+def test_a_validation_face_with_a_copy_in_the_test_split_is_told(faces, leaks):
+    copy = faces.add("val", label=0, like=14)
+    _, kept, _ = run(faces, leaks=leaks)
+    assert np.flatnonzero(kept["in_test"]).tolist() == [copy]
