@@ -176,13 +176,14 @@ def evaluate(params: Params, run: "StepRun") -> Metrics:
 def baseline(params: Params, run: "StepRun") -> Metrics:
     """score what was done before end-to-end training"""
     from components.baseline import baseline
+    from components.predictions import unaware_of_validation
 
     figures = PLOTS / "baseline"
     metrics = baseline(
         FACES,
         KEPT,
         TRAINING,
-        ARTIFACTS / "train" / params.baseline.member / "model.keras",
+        unaware_of_validation(ARTIFACTS / "train" / params.baseline.member),
         ARTIFACTS / "baseline",
         figures,
         params.baseline,

@@ -22,7 +22,7 @@ Inferring emotions at work or in education, but for medical or safety reasons (E
 Article 5(1)(f)). Any decision about a person: hiring, credit, policing, insurance.
 
 ## Data
-Label set `{label_set}`; data md5 `{data_md5}`.
+Label set `{label_set}`; data md5 `{data_md5}`.{refitted}
 
 ## Measured on the test split
 | | faces | accuracy (95% interval) | macro-F1 | NLL | ECE |
@@ -39,6 +39,9 @@ It was measured on the data above and on nothing else: on other cameras, ages, s
 or cultures it may be worse, and its probabilities less honest.
 """
 
+REFITTED = """ Once their epochs were chosen, {names} went on learning with the faces of the
+validation split, too; temperature and weights are from the answers to it before that."""
+
 
 def model_card(manifest: dict[str, Any]) -> str:
     """Returns the card as Markdown.
@@ -46,12 +49,13 @@ def model_card(manifest: dict[str, Any]) -> str:
     Args:
         manifest: As `components.package` writes it.
     """
-    scores = manifest["metrics"]
+    scores, refitted = manifest["metrics"], manifest["refitted"]
     rows = "\n".join(_row(title, split, scores) for split, title in TESTS.items())
     fields = {
         "members": ", ".join(manifest["members"]),
         "classes": ", ".join(manifest["classes"]),
         "rows": rows,
+        "refitted": REFITTED.format(names=" and ".join(refitted)) if refitted else "",
         "answered": " ".join(_answered(title, split, scores) for split, title in TESTS.items()),
     }
     return TEMPLATE.format(**manifest | fields)

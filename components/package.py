@@ -24,7 +24,7 @@ from components.half import keep_as_float16
 from components.measures import embed, measures
 from components.metrics import SMALLEST
 from components.outputs import replacing
-from components.predictions import FILE, digest_of_test
+from components.predictions import FILE, NETWORK, SELECTED, digest_of_test
 from components.recipe import predict
 from components.settings import PackageSettings
 from components.views import mean_logits
@@ -85,6 +85,7 @@ def package(
             "classes": list(classes),
             "input": {"shape": list(face_set.shape), "dtype": "uint8"},
             "members": fitted["weights"],
+            "refitted": [name for name, path in members.items() if (path / SELECTED).exists()],
             **{key: fitted[key] for key in ("rule", "temperature", "abstain_below", "tta")},
             "metrics": scores,
         }
@@ -125,7 +126,7 @@ def _joined(
     members: dict[str, Path], shape: tuple[int, int, int], fitted: dict[str, Any]
 ) -> keras.Model:
     networks = {
-        name: keras.models.load_model(path / "model.keras", compile=False)
+        name: keras.models.load_model(path / NETWORK, compile=False)
         for name, path in members.items()
     }
     how = {key: fitted[key] for key in ("weights", "stacking", "temperature", "tta")}

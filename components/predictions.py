@@ -13,6 +13,8 @@ from components.data.labels import TTA
 from components.errors import InputError
 
 FILE = "predictions.parquet"
+NETWORK = "model.keras"
+SELECTED = "selected.keras"  # the network before its refit, if it had one
 TESTS = {"test": "published split", "test_leak_free": "leak-free subset"}
 SPLITS = ("val", *TESTS)
 _SHARED = ["row", "split", "label", "leaked"]
@@ -48,6 +50,16 @@ def read_members(
             )
     chosen = np.stack([table[logits[tta]].to_numpy(np.float64) for table in tables.values()])
     return first[_SHARED], softmax(chosen, axis=-1)
+
+
+def unaware_of_validation(member: Path) -> Path:
+    """Returns the file of a member's network that has not learnt the validation faces.
+
+    Args:
+        member: Folder that `train` wrote.
+    """
+    selected = member / SELECTED
+    return selected if selected.exists() else member / NETWORK
 
 
 def splits(table: pd.DataFrame) -> dict[str, np.ndarray]:

@@ -23,6 +23,7 @@ from components.head import fit_head
 from components.outputs import replacing
 from components.plots import training_curves
 from components.precision import in_precision
+from components.predictions import FILE, NETWORK, SELECTED
 from components.recipe import compile_model, predict
 from components.refit import PHASE, refit, with_validation
 from components.second_task import vote_targets
@@ -107,7 +108,7 @@ def train(
     curves = _fit_all(model, train_batches, val_batches, settings, state, first, on_epoch)
     best = _best(curves)
     model.load_weights(state / f"best_{best['phase']}.weights.h5")
-    networks = {"model": model.get_weights()}
+    networks = {NETWORK: model.get_weights()}
     answers = [_predict(model, face_set, val, classes)] if parallel.is_chief() else []
     if settings.refit is not None:
         all_batches = with_validation(train_batches, table)
@@ -116,7 +117,7 @@ def train(
             again.mkdir(exist_ok=True)
             all_batches.further = _further_targets(face_set, all_batches, classes, settings, again)
         curves = refit(model, all_batches, settings, again, curves, on_epoch)
-        networks = {"model": model.get_weights(), "selected": networks["model"]}
+        networks = {NETWORK: model.get_weights(), SELECTED: networks[NETWORK]}
     if not parallel.is_chief():
         return {}
 
@@ -262,10 +263,10 @@ def _write(
     with replacing(out) as folder:
         for name, weights in networks.items():
             trained.set_weights(weights)
-            save_model(trained, folder / f"{name}.keras")
+            save_model(trained, folder / name)
         curves.to_csv(folder / "curves.csv", index=False)
         training_curves(curves, f"Training of {trained.name}", folder / "curves.png")
-        answers.to_parquet(folder / "predictions.parquet", index=False)
+        answers.to_parquet(folder / FILE, index=False)
 
 
 def _predict(

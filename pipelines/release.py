@@ -3,7 +3,8 @@
     python -m pipelines.release     (make release)
 
 What `dvc repro` packaged goes to `serving/released/LABEL_SET`: the package, its members
-as Keras reads them (another training may start there) with the curves of their training, what it
+as Keras reads them (another training may start there; from `NAME.selected.keras` of a member that a
+refit showed the validation faces) with the curves of their training, what it
 answered on the test faces (not their labels, which are the data set's), the settings, `dvc.lock`,
 metrics and pictures, MLflow's runs, and checksums of it all. `docs/results.md` and the README's
 table are written from that. `make serve` serves it where nothing else is champion, and the gate
@@ -24,6 +25,7 @@ from components.errors import InputError, exit_status
 from components.gate import RELEASED
 from components.metrics import read
 from components.outputs import replacing, write_text
+from components.predictions import NETWORK, SELECTED
 from components.promote import milliseconds
 from pipelines.release_card import whole_card
 from pipelines.results_page import page, summary
@@ -60,8 +62,9 @@ def release() -> Path:
     steps = [*STEPS, *(f"train/{member}" for member in manifest["members"])]
     metrics = [METRICS / f"{step}.json" for step in steps]
     evidence = [Path(path) for path in EVIDENCE]
-    networks = [TRAINED / member / "model.keras" for member in manifest["members"]]
-    curves = [network.with_name("curves.csv") for network in networks]
+    networks = [TRAINED / member / NETWORK for member in manifest["members"]]
+    networks += [TRAINED / member / SELECTED for member in manifest["refitted"]]
+    curves = [TRAINED / member / "curves.csv" for member in manifest["members"]]
     _check_evidence(manifest, [ANSWERS, *evidence, *metrics, *networks, *curves])
     _check_size(manifest["label_set"])
     out = RELEASED / manifest["label_set"]
@@ -73,7 +76,9 @@ def release() -> Path:
         (folder / CARD).write_text(told, encoding="utf-8")
         (folder / "members").mkdir()
         for file in networks + curves:
-            shutil.copy(file, folder / "members" / f"{file.parent.name}{file.suffix}")
+            part = ".selected" if file.name == SELECTED else ""
+            kept = f"{file.parent.name}{part}{file.suffix}"
+            shutil.copy(file, folder / "members" / kept)
         _answers(manifest).to_parquet(folder / "predictions.parquet", index=False)
         for path in evidence:
             shutil.copy(path, folder)

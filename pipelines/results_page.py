@@ -105,6 +105,7 @@ def _section(folder: Path) -> str:
         f"`{manifest['name']}` {manifest['version']}, on {scores['test.n']:.0f} test faces, "
         f"{scores['test_leak_free.n']:.0f} of them leak-free{SEEN[_tta(manifest)]}. "
         f"[Model card]({there}/MODEL_CARD.md), [settings]({there}/params.yaml).\n"
+        f"{_refitted(manifest)}"
         f"{TABLE}{chr(10).join(rows)}\n\n"
         f"![Confusion matrix]({there}/confusion.png)\n\n"
         f"![Reliability diagram]({there}/reliability.png)\n"
@@ -114,6 +115,16 @@ def _section(folder: Path) -> str:
 def _tta(manifest: dict[str, Any]) -> str:
     """Returns the test-time augmentation of a release, which had another key up to run 11."""
     return manifest["tta"] if "tta" in manifest else ("flip" if manifest["flip"] else "none")
+
+
+def _refitted(manifest: dict[str, Any]) -> str:
+    names = manifest.get("refitted")  # which a release before run 22 does not have
+    if not names:
+        return ""
+    return (
+        f"\n{' and '.join(f'`{name}`' for name in names)} learnt PublicTest's faces, too, once all "
+        "had been chosen by them (`train.*.refit`).\n"
+    )
 
 
 def _ours(folder: Path, manifest: dict[str, Any]) -> list[str]:

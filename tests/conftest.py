@@ -37,7 +37,10 @@ TINY = {
     "design": {"mini_xception": {"input_size": 48}, "searched": {"input_size": 16}},
     "train.common.epochs": 1,
     "train.common.batch_size": 128,
-    "train.members": {"mini_xception": {}, "searched": {}},
+    "train.members": {
+        "mini_xception": {},
+        "searched": {"refit": {"epochs": 1, "learning_rate": 0.001}},
+    },
     "ensemble.members": ["mini_xception", "searched"],
     "ensemble.bootstrap": 100,
     "evaluate.mistakes": 3,

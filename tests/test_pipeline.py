@@ -204,12 +204,19 @@ def test_a_release_has_its_evidence_and_no_label_of_the_data(reproduced):
     assert accuracy in (reproduced.path / "README.md").read_text()
     card = (released / "MODEL_CARD.md").read_text()
     assert card.index("## Intended use") < card.index("## Slices") < card.index("licence")
-    trained = reproduced.path / "artifacts/train/mini_xception"
-    for kept, file in {
-        "mini_xception.keras": "model.keras",
-        "mini_xception.csv": "curves.csv",
-    }.items():
+    trained = reproduced.path / "artifacts/train"
+    members = {
+        "mini_xception.keras": "mini_xception/model.keras",
+        "mini_xception.csv": "mini_xception/curves.csv",
+        "searched.keras": "searched/model.keras",
+        "searched.selected.keras": "searched/selected.keras",
+        "searched.csv": "searched/curves.csv",
+    }
+    assert {path.name for path in (released / "members").iterdir()} == set(members)
+    for kept, file in members.items():
         assert (released / "members" / kept).read_bytes() == (trained / file).read_bytes()
+    assert "searched went on learning with the faces of the" in card
+    assert "`searched` learnt PublicTest's faces, too" in page
     for picture in re.findall(r"\]\((.*?)\)", page):
         assert (reproduced.path / "docs" / picture).exists()
 

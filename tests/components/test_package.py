@@ -129,6 +129,17 @@ def test_the_manifest_leads_back_to_the_data(inputs, tmp_path):
     assert "| published split | 0 | 0.500 (0.500–0.500) |" in card
 
 
+def test_the_card_says_who_has_learnt_the_validation_faces(inputs, tmp_path):
+    run(inputs, tmp_path / "out")
+    assert read_manifest(tmp_path / "out")["refitted"] == []
+    assert "validation split, too" not in (tmp_path / "out" / "MODEL_CARD.md").read_text()
+    network(5).save(inputs["members"]["second"] / "selected.keras")
+    run(inputs, tmp_path / "out")
+    assert read_manifest(tmp_path / "out")["refitted"] == ["second"]
+    card = (tmp_path / "out" / "MODEL_CARD.md").read_text()
+    assert "second went on learning with the faces of the\nvalidation split, too" in card
+
+
 def test_the_manifest_names_the_test_faces_by_pixels_and_labels(inputs, tmp_path):
     def named() -> str:
         run(inputs, tmp_path / "out")

@@ -7,6 +7,7 @@ import pytest
 from components.batches import Batches, one_hot
 from components.data.labels import TTA
 from components.errors import InputError
+from components.predictions import unaware_of_validation
 from components.recipe import predict
 from components.refit import with_validation
 from components.settings import HeadSettings, RefitSettings
@@ -172,6 +173,13 @@ def test_without_an_epoch_the_head_alone_learns(inputs, tmp_path, trained):
     for one, other in zip(body, earlier, strict=True):
         np.testing.assert_array_equal(one, other)
     assert not np.allclose(kernel, their_kernel)
+
+
+def test_what_validation_judges_is_the_network_from_before(inputs, tmp_path):
+    run(inputs, tmp_path / "refit", REFIT)
+    run(inputs, tmp_path / "plain")
+    assert unaware_of_validation(tmp_path / "refit" / "out").name == "selected.keras"
+    assert unaware_of_validation(tmp_path / "plain" / "out").name == "model.keras"
 
 
 def test_a_network_that_would_stay_random_is_refused(inputs, tmp_path):
