@@ -87,18 +87,11 @@ def train(
     face_set = FaceSet.open(faces)
     table = pd.read_parquet(kept / "kept.parquet")
     state = checkpoints / _fingerprint(settings, architecture, weights, faces, kept, training)
-    if not settings.epochs and settings.head is None and weights is None:
-        raise InputError(
-            f"train.members: {out.name} has no epoch, no head and no weights to begin with, and "
-            "would stay random; set epochs, head, or weights in its design."
-        )
+    _check_that_something_learns(out.name, settings, weights)
     state.mkdir(parents=True, exist_ok=True)
 
-    keras.utils.set_random_seed(settings.seed)
     plan = architecture.read_text(encoding="utf-8")
-    model = keras.models.model_from_json(plan)
-    if weights is not None:
-        print(load_pretrained(model, model.name, weights))
+    model = _network(plan, weights, settings.seed)
     train_batches = _training_batches(face_set, training, classes, settings)
     val, test = (table[table["split"] == part] for part in ("val", "test"))
     val_batches = evaluation_batches(face_set, val, len(classes))
@@ -106,17 +99,15 @@ def train(
         train_batches.further = _further_targets(face_set, train_batches, classes, settings, state)
         first = _fit_head_once(model, train_batches, val_batches, settings, state, on_epoch)
     curves = _fit_all(model, train_batches, val_batches, settings, state, first, on_epoch)
-    best = _best(curves)
-    model.load_weights(state / f"best_{best['phase']}.weights.h5")
     networks = {NETWORK: model.get_weights()}
     answers = [_predict(model, face_set, val, classes)] if parallel.is_chief() else []
     if settings.refit is not None:
-        all_batches = with_validation(train_batches, table)
+        batches = with_validation(train_batches, table)
         again = state / PHASE
         with parallel.chief_first():
             again.mkdir(exist_ok=True)
-            all_batches.further = _further_targets(face_set, all_batches, classes, settings, again)
-        curves = refit(model, all_batches, settings, again, curves, on_epoch)
+            batches.further = _further_targets(face_set, batches, classes, settings, again)
+        curves = refit(model, batches, settings, again, curves, on_epoch)
         networks = {NETWORK: model.get_weights(), SELECTED: networks[NETWORK]}
     if not parallel.is_chief():
         return {}
@@ -124,11 +115,31 @@ def train(
     answers.append(_predict(model, face_set, test, classes))
     _write(networks, plan, curves, pd.concat(answers).sort_values("row", ignore_index=True), out)
     shutil.rmtree(checkpoints, ignore_errors=True)
+    best = _best(curves)
     return {
         "epoch": float(best["epoch"]),
         "val.accuracy": float(best["val_accuracy"]),
         "val.loss": float(best["val_loss"]),
     }
+
+
+def _check_that_something_learns(
+    member: str, settings: TrainSettings, weights: Path | None
+) -> None:
+    if not settings.epochs and settings.head is None and weights is None:
+        raise InputError(
+            f"train.members: {member} has no epoch, no head and no weights to begin with, and "
+            "would stay random; set epochs, head, or weights in its design."
+        )
+
+
+def _network(plan: str, weights: Path | None, seed: int) -> keras.Model:
+    """Returns the network of a plan, and says which weights it begins with."""
+    keras.utils.set_random_seed(seed)
+    model = keras.models.model_from_json(plan)
+    if weights is not None:
+        print(load_pretrained(model, model.name, weights))
+    return model
 
 
 def _fingerprint(
@@ -226,13 +237,18 @@ def _fit_all(
     first: pd.DataFrame,
     on_epoch: OnEpoch,
 ) -> pd.DataFrame:
-    """Trains all layers, if for any epoch; returns the curves, the head's `first`."""
+    """Trains all layers, if for any epoch, and leaves `model` as after its best one.
+
+    Returns:
+        The curves, the head's `first`.
+    """
     if settings.epochs:
         with parallel.spread(in_precision(model, settings.precision)) as learner:
             curves = fit(learner, train_batches, val_batches, settings, state, first, on_epoch)
     else:
         curves = first if len(first) else _as_it_begins(model, val_batches, state)
     parallel.wait()  # the chief has written the best weights
+    model.load_weights(state / f"best_{_best(curves)['phase']}.weights.h5")
     return curves
 
 
