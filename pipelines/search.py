@@ -6,13 +6,13 @@ folder of the chief (NFS or the like) and Keras Tuner's three variables, and run
 `python -m components search`.
 """
 
-import os
 import subprocess
 import sys
 import time
 
 from components.errors import exit_status
 from pipelines import team
+from pipelines.allocation import environment
 
 RESTARTS = 2  # of each worker; after that something is wrong with more than one process
 STEP = [sys.executable, "-m", "components", "search"]
@@ -24,7 +24,7 @@ def main() -> int:
     def work() -> int:
         workers = team.asked("SEARCH_WORKERS")
         if workers == 1:
-            return subprocess.run(STEP, check=False).returncode
+            return subprocess.run(STEP, env=environment(), check=False).returncode
         return run_team(workers)
 
     return exit_status("mien search", work)
@@ -63,7 +63,7 @@ def _start(name: str, port: int) -> subprocess.Popen:
         "KERASTUNER_ORACLE_IP": "127.0.0.1",
         "KERASTUNER_ORACLE_PORT": str(port),
     }
-    return subprocess.Popen(STEP, env=os.environ | role)
+    return subprocess.Popen(STEP, env=environment() | role)
 
 
 if __name__ == "__main__":

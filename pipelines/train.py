@@ -17,6 +17,7 @@ import time
 from components import rank
 from components.errors import exit_status
 from pipelines import team
+from pipelines.allocation import environment
 
 GRACE = 100  # seconds that a chief has to say itself what is wrong
 
@@ -33,7 +34,7 @@ def main(arguments: list[str] | None = None) -> int:
     def work() -> int:
         workers = team.asked("TRAIN_WORKERS")
         if workers == 1:
-            return subprocess.run(step, check=False).returncode
+            return subprocess.run(step, env=environment(), check=False).returncode
         return run_team(step, workers)
 
     return exit_status("mien train", work)
@@ -54,7 +55,7 @@ def run_team(step: list[str], workers: int) -> int:
         for number in range(workers):
             processes[f"process {number}"] = subprocess.Popen(
                 step,
-                env=os.environ | told | {rank.PROCESS: str(number)},
+                env=environment() | told | {rank.PROCESS: str(number)},
                 # They would all say the same.
                 stdout=unsaid if number else None,
                 stderr=unsaid if number else None,
