@@ -17,7 +17,7 @@ import time
 
 from pipelines import allocation
 
-CLASSES, SIDE, BATCH, STEPS, ROUNDS = 7, 48, 64, 20, 3
+CLASSES, SIDE, BATCH, STEPS, ROUNDS = 7, 48, 64, 10, 3
 FIGURES = ("wall", "processor", "faults")
 
 
