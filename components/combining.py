@@ -13,7 +13,7 @@ from scipy.special import log_softmax, softmax
 from sklearn.model_selection import KFold
 
 from components.calibration import cool, fit_temperature
-from components.metrics import SMALLEST, nll
+from components.metrics import SMALLEST, nlls
 
 ROUNDS = 50  # of the greedy selection: weights are multiples of a fiftieth or more
 SHRINKAGE = 0.01  # pull of stacking towards the members' geometric mean
@@ -149,6 +149,7 @@ def stacking(probabilities: np.ndarray, labels: np.ndarray) -> Stacking:
     return Stacking(layer[:-1], layer[-1])
 
 
+# Simple ones first, as `preferred` takes them.
 RULES: dict[str, Callable[[np.ndarray, np.ndarray], Combiner]] = {
     rule.__name__: rule for rule in (equal, optimised, greedy, stacking)
 }
@@ -158,7 +159,9 @@ REPORTED = {rule: rule if rule == "stacking" else f"{rule}_weights" for rule in 
 REPORTED |= {"hard_voting": "hard_voting"}
 
 
-def cross_validated(probabilities: np.ndarray, labels: np.ndarray, seed: int) -> dict[str, float]:
+def cross_validated(
+    probabilities: np.ndarray, labels: np.ndarray, seed: int
+) -> dict[str, np.ndarray]:
     """Scores every rule on faces that neither it nor its temperature was fitted on.
 
     Args:
@@ -167,16 +170,34 @@ def cross_validated(probabilities: np.ndarray, labels: np.ndarray, seed: int) ->
         seed: Of the folds.
 
     Returns:
-        The negative log likelihood of each of `RULES`, in nats a face.
+        For each of `RULES` the (N,) negative log likelihoods of the labels, in nats.
     """
-    losses = dict.fromkeys(RULES, 0.0)
+    losses = {rule: np.empty(len(labels)) for rule in RULES}
     for fitted, held_out in KFold(FOLDS, shuffle=True, random_state=seed).split(labels):
         for rule, fit in RULES.items():
             combine = fit(probabilities[:, fitted], labels[fitted])
             temperature = fit_temperature(combine(probabilities[:, fitted]), labels[fitted])
             answers = cool(combine(probabilities[:, held_out]), temperature)
-            losses[rule] += nll(answers, labels[held_out]) * len(held_out) / len(labels)
+            losses[rule][held_out] = nlls(answers, labels[held_out])
     return losses
+
+
+def preferred(losses: dict[str, np.ndarray]) -> str:
+    """Chooses the simplest rule that is not worse than the best one for certain.
+
+    The one-standard-error rule (Breiman, Friedman, Olshen & Stone, "Classification and Regression
+    Trees", 1984, section 3.4.3), with the standard error of the difference face by face.
+
+    Args:
+        losses: As `cross_validated` returns them, simple rules first.
+    """
+    best = min(losses.values(), key=np.mean)
+
+    def as_good(own: np.ndarray) -> bool:
+        beyond = own - best
+        return beyond.mean() <= beyond.std(ddof=1) / np.sqrt(len(beyond))
+
+    return next(rule for rule, own in losses.items() if as_good(own))
 
 
 def hard_voting(probabilities: np.ndarray) -> np.ndarray:

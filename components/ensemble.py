@@ -12,7 +12,15 @@ import pandas as pd
 
 from components import plots, predictions
 from components.calibration import abstention_threshold, answered, cool, fit_temperature
-from components.combining import REPORTED, RULES, Combiner, Stacking, cross_validated, hard_voting
+from components.combining import (
+    REPORTED,
+    RULES,
+    Combiner,
+    Stacking,
+    cross_validated,
+    hard_voting,
+    preferred,
+)
 from components.metrics import (
     accuracy,
     calibration_error,
@@ -62,14 +70,14 @@ def ensemble(
     val = parts["val"]
     combiners = {name: fit(probabilities[:, val], labels[val]) for name, fit in RULES.items()}
     losses = cross_validated(probabilities[:, val], labels[val], settings.seed)
-    rule = min(losses, key=losses.__getitem__) if settings.weights == "auto" else settings.weights
+    rule = preferred(losses) if settings.weights == "auto" else settings.weights
     mixed = combiners[rule](probabilities)
     temperature = fit_temperature(mixed[val], labels[val])
     calibrated = cool(mixed, temperature)
     threshold = abstention_threshold(calibrated[val], labels[val], settings.risk)
 
     metrics = {"temperature": temperature, "abstain_below": threshold}
-    metrics |= prefixed("cross_validated_nll", losses)
+    metrics |= {f"cross_validated_nll.{name}": float(own.mean()) for name, own in losses.items()}
     best = probabilities[(probabilities.argmax(axis=2) == labels)[:, val].mean(axis=1).argmax()]
     for split, chosen in parts.items():
         truth, answers = labels[chosen], calibrated[chosen]

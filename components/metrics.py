@@ -73,8 +73,13 @@ def accuracy(probabilities: np.ndarray, labels: np.ndarray) -> float:
 
 def nll(probabilities: np.ndarray, labels: np.ndarray) -> float:
     """Returns the mean negative log likelihood of the labels, in nats."""
+    return float(nlls(probabilities, labels).mean())
+
+
+def nlls(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Returns the (N,) negative log likelihoods of the labels, in nats."""
     chosen = probabilities[np.arange(len(labels)), labels]
-    return float(-np.log(np.maximum(chosen, SMALLEST)).mean())
+    return -np.log(np.maximum(chosen, SMALLEST))
 
 
 def reliability(probabilities: np.ndarray, labels: np.ndarray) -> dict[str, np.ndarray]:

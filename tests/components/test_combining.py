@@ -72,8 +72,20 @@ def test_cross_validation_prefers_the_simple_rule_among_equals(labels):
         name: nll(fit(equals, labels[:60])(equals), labels[:60])
         for name, fit in combining.RULES.items()
     }
-    assert min(losses, key=losses.get) == "equal"
+    assert min(losses, key=lambda rule: losses[rule].mean()) == "equal"
+    assert combining.preferred(losses) == "equal"
     assert min(fitted, key=fitted.get) == "stacking"  # on the faces that it was fitted on
+
+
+@pytest.mark.parametrize(("gain", "chosen"), [(0.02, "equal"), (0.2, "stacking"), (-0.2, "equal")])
+def test_a_rule_must_be_better_by_more_than_a_standard_error(gain, chosen):
+    """Differences face by face deviate by 1, so that their mean has a standard error of 0.1."""
+    draw = np.random.default_rng(0)
+    equal = draw.exponential(10, 100)
+    noise = draw.normal(size=100)
+    noise = (noise - noise.mean()) / noise.std(ddof=1)
+    losses = {"equal": equal, "optimised": equal, "stacking": equal + noise - gain}
+    assert combining.preferred(losses) == chosen
 
 
 def test_a_vote_is_by_head_and_a_tie_goes_to_the_surer():
