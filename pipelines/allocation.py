@@ -2,7 +2,7 @@
 
 TensorFlow on a CPU takes every activation from `malloc`, a batch of `mien` at 40 px in pieces of
 20 MB. Left alone, glibc gives such pieces back to the system as they are freed and asks for them
-again, and the system hands them out page by page, each cleared: on two cores that took more than
+again, and the system hands them out page by page, each cleared: on two cores that took
 half of a training's time (`python -m benchmarks.allocation`). Other C libraries ignore this.
 """
 
