@@ -28,7 +28,8 @@ def design(
 
     Args:
         faces: Face set written by `ingest`; the networks take pictures of its shape.
-        search: Folder written by `search`; the member `searched` is built from it.
+        search: Folder written by `search`; `searched` is built from what it found, where the
+            settings have no `architecture` of their own.
         out: Folder to write `MEMBER.json` files to.
         settings: For each member, what its network needs to know.
         classes: Number of classes.
@@ -47,7 +48,7 @@ def design(
             options = chosen.model_dump(
                 exclude={"network", "input_size", "weights"}, exclude_none=True
             )
-            if name == "searched":
+            if name == "searched" and chosen.architecture is None:
                 found = (search / "architecture.json").read_text(encoding="utf-8")
                 options["architecture"] = json.loads(found)
             keras.utils.clear_session()  # a plan's layer names do not tell what stands before it

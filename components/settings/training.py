@@ -4,6 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
+from components.settings.architecture import ArchitectureSettings
 from components.settings.data import AugmentSettings
 from components.settings.section import BatchSize, Count, Positive, Section, Seed, Share, overlay
 
@@ -31,6 +32,7 @@ class DesignSettings(Section):
     width: Positive | None = None
     depth: Count | None = None
     relu_logits: bool | None = None
+    architecture: ArchitectureSettings | None = None  # of `searched`: an earlier search's find
 
 
 class HeadSettings(Section):
