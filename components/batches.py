@@ -54,7 +54,9 @@ class Batches(keras.utils.PyDataset):
         draw: bool = False,
         seed: int = 0,
     ) -> None:
-        super().__init__()
+        # One worker alone would bring tf.data's autotuning, which can sleep on for half a minute
+        # after an epoch's last batch (`python -m benchmarks.prefetch`).
+        super().__init__(workers=2)
         self.images = images
         self.rows = rows
         self.targets = targets

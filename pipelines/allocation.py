@@ -4,6 +4,9 @@ TensorFlow on a CPU takes every activation from `malloc`, a batch of `mien` at 4
 20 MB. Left alone, glibc gives such pieces back to the system as they are freed and asks for them
 again, and the system hands them out page by page, each cleared: on two cores that took
 half of a training's time (`python -m benchmarks.allocation`). Other C libraries ignore this.
+
+`mmap_threshold`, the size from which pieces are given back, is not to be relied on: TensorFlow sets
+it to 128 kB with its first dataset of a Python generator (its `ApplyPython311MemoryPatch`).
 """
 
 import os
@@ -11,8 +14,8 @@ import os
 _VARIABLE = "GLIBC_TUNABLES"
 _TUNABLES = {
     "arena_max": 1,  # the one heap that can grow; the others end at 64 MB, and then map each piece
-    "mmap_threshold": 1 << 32,  # below that a piece comes from the heap ...
-    "trim_threshold": 1 << 34,  # ... which shrinks only beyond that
+    "mmap_max": 0,  # every piece, however large, comes from it ...
+    "trim_threshold": 1 << 34,  # ... and it shrinks only beyond that
     "top_pad": 1 << 28,  # and grows by so much
 }
 

@@ -16,7 +16,7 @@ def refusal(tmp_path: Path, key: str, **change: object) -> str:
     section = raw
     for name in sections:
         section = section[name]
-    value = section.pop(last)
+    value = section.pop(last, None)
     if "rename" in change:
         section[change["rename"]] = value
     if "value" in change:
@@ -118,6 +118,22 @@ def test_a_member_without_network_or_recipe_is_named(tmp_path, section):
 def test_a_baseline_on_a_network_that_is_not_trained_is_named(tmp_path):
     said = refusal(tmp_path, "baseline.member", value="resnet")
     assert "baseline.member is 'resnet', which ensemble.members does not name (it has" in said
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"stem": 0}, "architecture.wide.stem is 0: input should be greater than or equal to 1"),
+        ({"stages": []}, "architecture.wide.stages is []: list should have at least 1 item"),
+        ({"steam": 8}, "design.searched.architecture.wide.steam is not a setting"),
+        ({"modules": [{}]}, "design.searched.architecture.article."),
+    ],
+)
+def test_a_wrong_architecture_is_named_with_its_key(tmp_path, change, said):
+    stage = {"filters": 8, "blocks": 1, "kernel": 3}
+    plan = {"stem": 8, "stride": 1, "convolution": "full", "squeeze": False, "activation": "relu"}
+    plan |= {"dropout": 0.0, "head": "max", "stages": [stage]} | change
+    assert said in refusal(tmp_path, "design.searched.architecture", value=plan)
 
 
 def test_broken_yaml_is_told_with_its_line(tmp_path):
