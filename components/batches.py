@@ -55,8 +55,9 @@ class Batches(keras.utils.PyDataset):
         seed: int = 0,
     ) -> None:
         # One worker alone would bring tf.data's autotuning, which can sleep on for half a minute
-        # after an epoch's last batch (`python -m benchmarks.prefetch`).
-        super().__init__(workers=2)
+        # after an epoch's last batch (`python -m benchmarks.prefetch`). JAX has no need of tf.data,
+        # and two would hand it batches that were made before an epoch began.
+        super().__init__(workers=2 if keras.backend.backend() == "tensorflow" else 1)
         self.images = images
         self.rows = rows
         self.targets = targets
