@@ -3,7 +3,7 @@
     python -m benchmarks.prefetch [NETWORK] [--size PIXELS]
 
 Keras lets tf.data fetch ahead for a `PyDataset` of one worker, with autotuning, whose thread sleeps
-for twice as long each time; on one core an epoch's end may have to wait for it to wake. Trains a
+for twice as long each time; on one core an epoch's end may have to wait until it wakes. Trains a
 network of `components/models` on one core, in processes with one and with two workers in turn, and
 says how long an epoch takes beside its processor time.
 """
@@ -26,7 +26,7 @@ ONE_CORE = {
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("network", nargs="?", default="mini_xception")
+    parser.add_argument("network", nargs="?", default="mien")
     parser.add_argument("--size", type=int, default=32, help="input size in pixels")
     parser.add_argument("--workers", type=int, help=argparse.SUPPRESS)
     asked = parser.parse_args()
