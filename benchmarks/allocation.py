@@ -37,8 +37,7 @@ def main() -> None:
     found: dict[str, list[dict[str, float]]] = {name: [] for name in told}
     for _ in range(ROUNDS):
         for name, environment in told.items():
-            done = subprocess.run(step, env=environment, check=True, stdout=subprocess.PIPE)
-            found[name].append(json.loads(done.stdout.splitlines()[-1]))
+            found[name].append(figures(step, environment))
     medians = {
         name: {key: statistics.median(one[key] for one in rounds) for key in FIGURES}
         for name, rounds in found.items()
@@ -48,8 +47,17 @@ def main() -> None:
         print(f"{key}: {before:,.1f} as it is, {after:,.1f} kept; {before / after:.1f} times")
 
 
-def train(network: str, size: int, workers: int = 2) -> dict[str, float]:
-    """Trains two short epochs, so many workers making the batches; returns what the second took."""
+def figures(step: list[str], environment: dict[str, str]) -> dict[str, float]:
+    """Runs `train` in a process of its own, which prints what it returns as its last line."""
+    done = subprocess.run(step, env=environment, check=True, stdout=subprocess.PIPE)
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def train(network: str, size: int, workers: int | None = None) -> dict[str, float]:
+    """Trains two short epochs; returns what the second one took.
+
+    Batches are made by so many workers, or by as many as in a training.
+    """
     import numpy as np
 
     from components import models
@@ -70,7 +78,8 @@ def train(network: str, size: int, workers: int = 2) -> dict[str, float]:
             flip=True, shift=0.1, rotate=10, zoom=0.1, contrast=0.2, brightness=20, erase=0.2
         ),
     )
-    batches.workers = workers
+    if workers is not None:
+        batches.workers = workers
     for _ in range(2):
         start, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_SELF)
         model.fit(batches, shuffle=False, verbose=0)

@@ -12,10 +12,9 @@ import argparse
 import json
 import os
 import statistics
-import subprocess
 import sys
 
-from benchmarks.allocation import train
+from benchmarks.allocation import figures, train
 from pipelines import allocation
 
 ROUNDS = 3
@@ -35,17 +34,12 @@ def main() -> None:
         print(json.dumps(train(asked.network, asked.size, workers=asked.workers)))
         return
     step = [sys.executable, "-m", "benchmarks.prefetch", asked.network, "--size", str(asked.size)]
+    environment = allocation.environment() | ONE_CORE
     found: dict[int, list[float]] = {1: [], 2: []}
     for _ in range(ROUNDS):
         for workers, ratios in found.items():
-            done = subprocess.run(
-                [*step, "--workers", str(workers)],
-                env=allocation.environment() | ONE_CORE,
-                check=True,
-                stdout=subprocess.PIPE,
-            )
-            figures = json.loads(done.stdout.splitlines()[-1])
-            ratios.append(figures["wall"] / figures["processor"])
+            took = figures([*step, "--workers", str(workers)], environment)
+            ratios.append(took["wall"] / took["processor"])
     for workers, ratios in found.items():
         each = ", ".join(f"{ratio:.2f}" for ratio in ratios)
         median = statistics.median(ratios)

@@ -16,11 +16,12 @@ def refusal(tmp_path: Path, key: str, **change: object) -> str:
     section = raw
     for name in sections:
         section = section[name]
-    value = section.pop(last, None)
-    if "rename" in change:
-        section[change["rename"]] = value
     if "value" in change:
         section[last] = change["value"]
+        return refusal_of(tmp_path, yaml.safe_dump(raw))
+    value = section.pop(last)
+    if "rename" in change:
+        section[change["rename"]] = value
     return refusal_of(tmp_path, yaml.safe_dump(raw))
 
 
