@@ -73,7 +73,7 @@ def make(folder: Path) -> None:
         faces / TABLE, index=False
     )
     same = {"row": np.arange(count), "split": splits, "label": labels}
-    same |= {"leaked": draw.random(count) < 0.08}
+    same |= {"leaked": draw.random(count) < 0.08, "learnt": False}
     network = folder / "model.keras"
     save_model(models.build("resnet50", (48, 48, 1), len(CLASSES), 48), network)
     hard = draw.normal(size=(count, len(CLASSES)))  # what is hard is so for every member

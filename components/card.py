@@ -39,8 +39,9 @@ It was measured on the data above and on nothing else: on other cameras, ages, s
 or cultures it may be worse, and its probabilities less honest.
 """
 
-REFITTED = """ Once their epochs were chosen, {names} went on learning with the faces of the
-validation split, too; temperature and weights are from the answers to it before that."""
+REFITTED = """ Once their epochs were chosen, {names} went on learning with most faces of the
+validation split, too; weights are from the answers to it before that, the temperature from those to
+the faces that stayed held back."""
 
 
 def model_card(manifest: dict[str, Any]) -> str:

@@ -48,7 +48,7 @@ def ensemble(
         members: For each member, the folder that `train` wrote.
         out: Folder to write `ensemble.json` (rule, member weights, stacking layer,
             temperature, threshold, tta) and `predictions.parquet` (row, split, label,
-            leaked, a probability a class) to.
+            leaked, learnt, a probability a class) to.
         figures: Folder for `confusion.csv`, `reliability.csv` and PNG pictures.
         settings: How to combine.
         classes: Names of the classes, in label order.
@@ -72,9 +72,10 @@ def ensemble(
     losses = cross_validated(probabilities[:, val], labels[val], settings.seed)
     rule = preferred(losses) if settings.weights == "auto" else settings.weights
     mixed = combiners[rule](probabilities)
-    temperature = fit_temperature(mixed[val], labels[val])
+    fresh = predictions.held_back(table)
+    temperature = fit_temperature(mixed[fresh], labels[fresh])
     calibrated = cool(mixed, temperature)
-    threshold = abstention_threshold(calibrated[val], labels[val], settings.risk)
+    threshold = abstention_threshold(calibrated[fresh], labels[fresh], settings.risk)
 
     metrics = {"temperature": temperature, "abstain_below": threshold}
     metrics |= {f"cross_validated_nll.{name}": float(own.mean()) for name, own in losses.items()}

@@ -70,7 +70,7 @@ def evaluate(
 
     models = {"ensemble": scores}
     for name, own in zip(members, probabilities, strict=True):
-        models[name] = _member(own, labels, parts, classes, settings)
+        models[name] = _member(own, table, classes, settings)
     sliced = _slices(face_set, table, answers, scores, classes, settings)
     curves = {name: risk_coverage(answers[own], labels[own]) for name, own in parts.items()}
     best = max(members, key=lambda name: models[name]["val.accuracy"])
@@ -87,15 +87,15 @@ def evaluate(
 
 def _member(
     probabilities: np.ndarray,
-    labels: np.ndarray,
-    parts: dict[str, np.ndarray],
+    table: pd.DataFrame,
     classes: tuple[str, ...],
     settings: EvaluateSettings,
 ) -> dict[str, float]:
     """Scores one member as `ensemble` scores the whole, with a temperature of its own."""
-    temperature = fit_temperature(probabilities[parts["val"]], labels[parts["val"]])
+    labels, fresh = table["label"].to_numpy(), predictions.held_back(table)
+    temperature = fit_temperature(probabilities[fresh], labels[fresh])
     found = {"temperature": temperature}
-    for split, chosen in parts.items():
+    for split, chosen in predictions.splits(table).items():
         raw, truth = probabilities[chosen], labels[chosen]
         resampling = {"bootstrap": settings.bootstrap, "seed": settings.seed}
         own = metrics.evaluate(cool(raw, temperature), truth, classes, **resampling)

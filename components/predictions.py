@@ -17,7 +17,7 @@ NETWORK = "model.keras"
 SELECTED = "selected.keras"  # the network before its refit, if it had one
 TESTS = {"test": "published split", "test_leak_free": "leak-free subset"}
 SPLITS = ("val", *TESTS)
-_SHARED = ["row", "split", "label", "leaked"]
+SHARED = ["row", "split", "label", "leaked", "learnt"]  # with the members' answers
 
 
 def read_members(
@@ -31,15 +31,15 @@ def read_members(
         tta: Test-time augmentation, a key of `TTA`.
 
     Returns:
-        What is the same for all members (row, split, label, leaked), and (M, N, C) float64
-        probabilities.
+        The faces (row, split, label, leaked, and `learnt` where a member's refit has seen a
+        validation face), and (M, N, C) float64 probabilities.
 
     Raises:
         InputError: If a file is missing or damaged, or the members' predictions are not of
             the same faces.
     """
     logits = {each: [prefix + name for name in classes] for each, prefix in TTA.items()}
-    expected = [*_SHARED, *chain.from_iterable(logits.values())]
+    expected = [*SHARED, *chain.from_iterable(logits.values())]
     tables = {name: _read(folder / FILE) for name, folder in members.items()}
     first = next(iter(tables.values()))
     for name, table in tables.items():
@@ -49,7 +49,8 @@ def read_members(
                 f"run `dvc repro` so that all members are of the same data."
             )
     chosen = np.stack([table[logits[tta]].to_numpy(np.float64) for table in tables.values()])
-    return first[_SHARED], softmax(chosen, axis=-1)
+    learnt = np.any([table["learnt"] for table in tables.values()], axis=0)
+    return first[SHARED].assign(learnt=learnt), softmax(chosen, axis=-1)
 
 
 def unaware_of_validation(member: Path) -> Path:
@@ -67,6 +68,14 @@ def splits(table: pd.DataFrame) -> dict[str, np.ndarray]:
     test = (table["split"] == "test").to_numpy()
     val = (table["split"] == "val").to_numpy()
     return dict(zip(SPLITS, (val, test, test & ~table["leaked"].to_numpy()), strict=True))
+
+
+def held_back(table: pd.DataFrame) -> np.ndarray:
+    """Returns an (N,) mask of the validation faces that no refit has learnt.
+
+    They are answered by the networks that are packaged, so that a temperature fits those.
+    """
+    return ((table["split"] == "val") & ~table["learnt"]).to_numpy()
 
 
 def digest_of_test(table: pd.DataFrame, images: np.ndarray) -> str:

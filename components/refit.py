@@ -1,9 +1,10 @@
-"""Once the epoch is chosen, a network may learn on with the validation faces, too.
+"""Once the epoch is chosen, a network may learn on with most of the validation faces, too.
 
 What validation is for is done by then: it chose the epoch, and the answers from before the refit
-are those that `ensemble` fits weights and temperature to. The faces it held back are labelled faces
-like any others, an eighth more of FER-2013. Nothing is chosen in a refit, so nothing judges it but
-the test split. (Goodfellow, Bengio & Courville, "Deep Learning" (2016), algorithm 7.3, where early
+are those that `ensemble` fits weights to. The faces it held back are labelled faces like any
+others, an eighth more of FER-2013. Nothing is chosen in a refit, so nothing judges it but the test
+split; but how sure the network is of itself may change, so that a few faces stay held back for the
+temperature. (Goodfellow, Bengio & Courville, "Deep Learning" (2016), algorithm 7.3, where early
 stopping is followed by training on all data from the weights that it chose.)
 """
 
@@ -61,17 +62,29 @@ def refit(
     return curves
 
 
-def with_validation(batches: Batches, table: pd.DataFrame) -> Batches:
-    """Returns training batches that have the validation faces, too.
+def to_learn(val: pd.DataFrame, held_back: float) -> pd.DataFrame:
+    """Returns the validation faces that a refit learns: neither held back nor copied in the test.
 
-    A face weighs what the training faces of its class do. Left out are those that have a copy in
-    the test split.
+    Two members hold the same faces back, or one of them some more.
+
+    Args:
+        val: The validation split of `clean`'s `kept.parquet`.
+        held_back: Share of the faces that are not learnt, at least one.
+    """
+    order = np.random.default_rng(0).permutation(len(val))
+    rest = np.sort(order[max(1, round(held_back * len(val))) :])
+    return val.iloc[rest].query("not in_test")
+
+
+def with_validation(batches: Batches, more: pd.DataFrame) -> Batches:
+    """Returns training batches that have some validation faces, too.
+
+    A face weighs what the training faces of its class do.
 
     Args:
         batches: The training faces.
-        table: As in `clean`'s `kept.parquet`.
+        more: Validation faces, as `to_learn` chooses them.
     """
-    more = table[(table["split"] == "val") & ~table["in_test"]]
     own = pd.Series(batches.weights).groupby(batches.targets.argmax(axis=1)).mean()
     weights = more["label"].map(own).fillna(batches.weights.mean())
     return batches.joined(

@@ -23,9 +23,9 @@ from components.head import fit_head
 from components.outputs import replacing
 from components.plots import training_curves
 from components.precision import in_precision
-from components.predictions import FILE, NETWORK, SELECTED
+from components.predictions import FILE, NETWORK, SELECTED, SHARED
 from components.recipe import compile_model, predict
-from components.refit import PHASE, refit, with_validation
+from components.refit import PHASE, refit, to_learn, with_validation
 from components.second_task import vote_targets
 from components.settings import TrainSettings
 from components.sizes import WHOLE
@@ -49,8 +49,8 @@ def train(
     """Trains a member and predicts the validation and test splits with it.
 
     With `settings.head` the head is trained first, on what the body as it is makes of the
-    faces, and then the whole network; with `settings.refit` it learns on with the validation
-    faces, once it has answered them (components/refit.py). Every epoch is checkpointed. A killed
+    faces, and then the whole network; with `settings.refit` it learns on with validation faces,
+    once it has answered them (components/refit.py). Every epoch is checkpointed. A killed
     training goes on from its last whole epoch and ends with the weights that it would have had
     without the interruption. A checkpoint belongs to one combination of network, settings and
     data; any other ignores it.
@@ -61,11 +61,11 @@ def train(
         kept: Folder written by `clean`.
         training: Folder written by `balance`.
         out: Folder to write `model.keras`, `predictions.parquet` (row, split, label, leaked,
-            one float32 logit a class, and more as `flip_CLASS` and `ten_crop_CLASS`), and
+            learnt, one float32 logit a class, and more as `flip_CLASS` and `ten_crop_CLASS`), and
             `curves.csv` and `curves.png` (a line an epoch, with its `phase`: `head`, `all`, a
-            smaller input size such as `32 px`, or `refit`) to. After a refit `model.keras` has
-            learnt the validation faces and answers the test faces alone; `selected.keras`, as it
-            was before, answers the validation faces, and is what another training may start from.
+            smaller input size such as `32 px`, or `refit`) to. The validation faces that a refit
+            has `learnt` are answered by `selected.keras`, the network from before, which is what
+            another training may start from; all others by `model.keras`.
         settings: Recipe.
         classes: Names of the classes, in label order.
         checkpoints: Folder for checkpoints; removed when the training succeeds.
@@ -99,10 +99,13 @@ def train(
         train_batches.further = _further_targets(face_set, train_batches, classes, settings, state)
         first = _fit_head_once(model, train_batches, val_batches, settings, state, on_epoch)
     curves = _fit_all(model, train_batches, val_batches, settings, state, first, on_epoch)
-    networks = {NETWORK: model.get_weights()}
-    answers = [_predict(model, face_set, val, classes)] if parallel.is_chief() else []
+    networks, answers = {NETWORK: model.get_weights()}, []
     if settings.refit is not None:
-        batches = with_validation(train_batches, table)
+        learnt = to_learn(val, settings.refit.held_back)
+        val = val.drop(learnt.index)
+        if parallel.is_chief():
+            answers.append(_predict(model, face_set, learnt.assign(learnt=True), classes))
+        batches = with_validation(train_batches, learnt)
         again = state / PHASE
         with parallel.chief_first():
             again.mkdir(exist_ok=True)
@@ -112,7 +115,8 @@ def train(
     if not parallel.is_chief():
         return {}
 
-    answers.append(_predict(model, face_set, test, classes))
+    for part in (val, test):
+        answers.append(_predict(model, face_set, part.assign(learnt=False), classes))
     _write(networks, plan, curves, pd.concat(answers).sort_values("row", ignore_index=True), out)
     shutil.rmtree(checkpoints, ignore_errors=True)
     best = _best(curves)
@@ -289,7 +293,7 @@ def _predict(
     model: keras.Model, face_set: FaceSet, held_out: pd.DataFrame, classes: tuple[str, ...]
 ) -> pd.DataFrame:
     """Returns the logits of the faces of a split under each test-time augmentation."""
-    held_out = held_out[["row", "split", "label", "leaked"]]
+    held_out = held_out[SHARED]
     batches = evaluation_batches(face_set, held_out, len(classes))
     whole = batches.batch_size
     faces = keras.Input(model.input_shape[1:])

@@ -123,7 +123,7 @@ def _refitted(manifest: dict[str, Any]) -> str:
         return ""
     return (
         f"\n{' and '.join(f'`{name}`' for name in names)} learnt PublicTest's faces, too, once all "
-        "had been chosen by them (`train.*.refit`).\n"
+        "had been chosen by them, but for those that the temperature is from (`train.*.refit`).\n"
     )
 
 

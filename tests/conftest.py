@@ -39,7 +39,7 @@ TINY = {
     "train.common.batch_size": 128,
     "train.members": {
         "mini_xception": {},
-        "searched": {"refit": {"epochs": 1, "learning_rate": 0.001}},
+        "searched": {"refit": {"epochs": 1, "learning_rate": 0.001, "held_back": 0.5}},
     },
     "ensemble.members": ["mini_xception", "searched"],
     "ensemble.bootstrap": 100,

@@ -59,6 +59,7 @@ class DistilSettings(Section):
 class RefitSettings(Section):
     epochs: Count
     learning_rate: Positive
+    held_back: Annotated[float, Field(gt=0, lt=1)]
 
 
 class TrainSettings(Section):

@@ -38,6 +38,7 @@ def members(tmp_path, labels):
                 "split": ["val"] * 200 + ["test"] * 400,
                 "label": labels.astype(np.int8),
                 "leaked": np.arange(600) % 2 == 0,
+                "learnt": False,
             }
         )
         answers = pd.DataFrame(logits(labels, skill, seed), columns=list(CLASSES))
@@ -64,6 +65,23 @@ def test_equal_weights_are_equal(members, tmp_path):
     settings = SETTINGS.model_copy(update={"weights": "equal"})
     _, settled, _ = run(members, tmp_path, settings)
     assert settled["weights"] == {"good": 0.5, "bad": 0.5}
+
+
+def test_the_temperature_is_from_faces_that_no_refit_has_learnt(members, tmp_path):
+    """One member learnt 120 validation faces, and grew ten times as sure of all the others."""
+    equal = SETTINGS.model_copy(update={"weights": "equal"})
+    before, _, _ = run(members, tmp_path, equal)
+    for name, folder in members.items():
+        table = pd.read_parquet(folder / "predictions.parquet")
+        table["learnt"] = (table["row"] < 120) & (name == "good")
+        table.loc[~table["learnt"], list(CLASSES)] *= 10
+        table.to_parquet(folder / "predictions.parquet", index=False)
+    after, _, _ = run(members, tmp_path, equal)
+    assert after["temperature"] > 1.5 * before["temperature"]
+    val = members["good"] / "predictions.parquet"
+    table = pd.read_parquet(val).assign(learnt=lambda table: table["row"] < 199)
+    table.to_parquet(val, index=False)
+    assert run(members, tmp_path, equal)[0]["temperature"] != after["temperature"]
 
 
 def test_the_leak_free_subset_leaves_leaked_faces_out(members, tmp_path):

@@ -24,7 +24,7 @@ def inputs(tmp_path, make_faces):
     labels = draw.integers(0, 3, 450)
     splits = ["val"] * 150 + ["test"] * 300
     shared = {"row": np.arange(450), "split": splits, "label": labels.astype(np.int8)}
-    shared |= {"leaked": np.arange(450) % 3 == 0}
+    shared |= {"leaked": np.arange(450) % 3 == 0, "learnt": False}
     members = {}
     for name, skill in {"good": 3.0, "bad": 0.5}.items():
         members[name] = tmp_path / name

@@ -9,11 +9,13 @@ from components.data.labels import TTA
 from components.errors import InputError
 from components.predictions import unaware_of_validation
 from components.recipe import predict
-from components.refit import with_validation
+from components.refit import to_learn, with_validation
 from components.settings import HeadSettings, RefitSettings
 from tests.components.test_train import CLASSES, SETTINGS, KilledError, run, weights
 
-REFIT = SETTINGS.model_copy(update={"refit": RefitSettings(epochs=3, learning_rate=0.01)})
+REFIT = SETTINGS.model_copy(
+    update={"refit": RefitSettings(epochs=3, learning_rate=0.01, held_back=0.3)}
+)
 
 
 @pytest.fixture
@@ -45,10 +47,15 @@ def logits_of(model, inputs, rows) -> np.ndarray:
 
 
 @pytest.mark.parametrize("ema", [None, 0.9])
-def test_validation_faces_are_answered_before_and_test_faces_after(inputs, tmp_path, ema):
+def test_what_a_refit_learns_is_answered_before_it_and_all_else_after(inputs, tmp_path, ema):
     run(inputs, tmp_path, REFIT.model_copy(update={"ema": ema}))
-    for split, name in (("val", "selected"), ("test", "model")):
-        told = answers(tmp_path, split)
+    table = pd.read_parquet(tmp_path / "out" / "predictions.parquet")
+    val = pd.read_parquet(inputs["kept"] / "kept.parquet").query("split == 'val'")
+    learnt_rows = table.loc[table["learnt"], "row"]
+    assert list(learnt_rows) == list(to_learn(val, 0.3)["row"])
+    assert 0 < len(learnt_rows) < len(val)
+    for learnt, name in ((True, "selected"), (False, "model")):
+        told = table[table["learnt"] == learnt]
         expected = logits_of(network(tmp_path, name), inputs, told["row"])
         np.testing.assert_allclose(told[list(CLASSES)], expected, rtol=1e-4, atol=1e-5)
     before, after = (network(tmp_path, name).get_weights() for name in ("selected", "model"))
@@ -74,7 +81,9 @@ def test_a_refit_learns_the_validation_faces(inputs, tmp_path):
     run(
         inputs,
         tmp_path,
-        REFIT.model_copy(update={"refit": RefitSettings(epochs=60, learning_rate=0.03)}),
+        REFIT.model_copy(
+            update={"refit": RefitSettings(epochs=60, learning_rate=0.03, held_back=0.1)}
+        ),
     )
     rows, labels = table.loc[val, "row"], table.loc[val, "label"]
     right = {
@@ -85,30 +94,43 @@ def test_a_refit_learns_the_validation_faces(inputs, tmp_path):
 
 
 def test_a_validation_face_with_a_copy_in_the_test_split_is_left_out(inputs):
+    val = pd.read_parquet(inputs["kept"] / "kept.parquet").query("split == 'val'")
+    every = list(to_learn(val, 0.1)["row"])
+    assert len(every) == len(val) - 1
+    val.loc[every[2], "in_test"] = True
+    assert list(to_learn(val, 0.1)["row"]) == every[:2] + every[3:]
+
+
+def test_who_holds_back_more_holds_back_what_others_do_too():
+    val = pd.DataFrame({"row": np.arange(100), "in_test": False})
+    some, few, one = (set(to_learn(val, share)["row"]) for share in (0.1, 0.6, 0.999))
+    assert (len(some), len(few), len(one)) == (90, 40, 0)
+    assert few < some
+    assert len(to_learn(val, 0.001)) == 99
+
+
+def test_validation_faces_weigh_what_training_faces_of_their_class_do(inputs):
     table = pd.read_parquet(inputs["kept"] / "kept.parquet")
-    assert list(np.flatnonzero(table["split"] == "val")) == list(range(41, 50))
-    table.loc[[42, 45], "in_test"] = True
-    images = np.load(inputs["faces"] / "faces.npy")
-    training = table[table["split"] == "train"]
+    training, val = (table[table["split"] == part] for part in ("train", "val"))
     own = Batches(
-        images,
+        np.load(inputs["faces"] / "faces.npy"),
         training["row"].to_numpy(),
         one_hot(training["label"].to_numpy(), 3),
         weights=np.choose(training["label"], [1.0, 2.0, 3.0]).astype(np.float32),
         batch_size=8,
     )
-    joined = with_validation(own, table)
-    assert list(joined.rows) == [*range(41), 41, 43, 44, 46, 47, 48, 49]
+    joined = with_validation(own, val)
+    assert list(joined.rows) == list(range(50))
     np.testing.assert_array_equal(joined.targets.argmax(axis=1), joined.rows % 3)
     np.testing.assert_array_equal(joined.weights, joined.rows % 3 + 1)
 
 
 def test_soft_targets_of_validation_faces_are_learnt_as_such(inputs):
-    table = pd.read_parquet(inputs["kept"] / "kept.parquet")
+    val = pd.read_parquet(inputs["kept"] / "kept.parquet").query("split == 'val'")
     shares = np.full((60, 3), [0.5, 0.3, 0.2], np.float32)
-    table[[f"target_{name}" for name in CLASSES]] = shares
+    val[[f"target_{name}" for name in CLASSES]] = shares[: len(val)]
     own = Batches(np.zeros((60, 8, 8), np.uint8), np.arange(41), shares[:41], batch_size=8)
-    np.testing.assert_array_equal(with_validation(own, table).targets, shares[:50])
+    np.testing.assert_array_equal(with_validation(own, val).targets, shares[:50])
 
 
 @pytest.mark.parametrize("change", [{}, {"ema": 0.9}], ids=["last", "average"])
@@ -158,9 +180,11 @@ def test_an_earlier_network_can_be_refitted_at_once(inputs, tmp_path, trained):
     curves = pd.read_csv(tmp_path / "out" / "curves.csv")
     assert list(curves["phase"]) == ["all", "refit", "refit", "refit"]
     assert list(curves["epoch"]) == [0, 1, 2, 3]
-    earlier = answers(tmp_path / "earlier", "val")
+    earlier, now = (answers(folder, "val") for folder in (tmp_path / "earlier", tmp_path))
     columns = [prefix + name for prefix in TTA.values() for name in CLASSES]
-    np.testing.assert_array_equal(answers(tmp_path, "val")[columns], earlier[columns])
+    learnt = now["learnt"]
+    np.testing.assert_allclose(now.loc[learnt, columns], earlier.loc[learnt, columns], rtol=1e-5)
+    assert not np.allclose(now.loc[~learnt, columns], earlier.loc[~learnt, columns], rtol=1e-5)
 
 
 def test_without_an_epoch_the_head_alone_learns(inputs, tmp_path, trained):
