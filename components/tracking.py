@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 EXPERIMENT = "mien"
 KEY = "mien.experiment"
+DVC_EXPERIMENT = "mien.dvc_experiment"
 SQLITE = "sqlite:///"
 
 
@@ -109,7 +110,7 @@ def _tags(parameters: dict[str, str]) -> dict[str, str]:
         KEY: f"{name}-{digest.hexdigest()}",
         "mien.data_md5": data,
         "mien.git_revision": git_revision(),
-        "mien.dvc_experiment": os.environ.get("DVC_EXP_NAME", ""),
+        DVC_EXPERIMENT: os.environ.get("DVC_EXP_NAME", ""),
     }
 
 

@@ -19,7 +19,7 @@ from serving.engine import read_manifest
 
 PACKAGE = Path("artifacts/package")
 ROOT = Path(__file__).parent.parent
-SOURCES = ["serving/*", "components/__init__.py", "components/measures.py"]
+SOURCES = ["serving/**/*", "components/__init__.py", "components/measures.py"]
 SOURCES += ["components/preprocess.py", "components/data/__init__.py", "components/data/labels.py"]
 RELEASED = "released"  # a folder in serving/, whose packages come as a model if at all
 REQUIREMENTS = "requirements/serve.txt"
@@ -59,30 +59,40 @@ def _store(package: Path, detectors: Path, tag: str, labels: dict[str, str]) -> 
             shutil.copytree(detectors, Path(model.path) / "detectors")
     if not any(str(bento.tag) == tag for bento in bentoml.bentos.list()):
         name, version = tag.split(":")
-        bentoml.bentos.build(
-            "serving.service:Mien",
-            name=name,
-            version=version,
-            labels=labels,
-            include=SOURCES,
-            exclude=[f"serving/{RELEASED}/*"],
-            models=[tag],
-            docker={"env": {"MIEN_MODEL": tag}},
-            # BentoML would lock other versions than the ones that were tested.
-            python={"requirements_txt": REQUIREMENTS, "lock_packages": False},
-            build_ctx=str(ROOT),
-        )
+        with tempfile.TemporaryDirectory() as context:
+            for file in [*_sources(), ROOT / "README.md"]:
+                copy = Path(context) / file.relative_to(ROOT)
+                copy.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy(file, copy)
+            bentoml.bentos.build(
+                "serving.service:Mien",
+                name=name,
+                version=version,
+                labels=labels,
+                include=["serving/*", "components/*"],
+                models=[tag],
+                docker={"env": {"MIEN_MODEL": tag}},
+                # BentoML would lock other versions than the ones that were tested.
+                python={"requirements_txt": REQUIREMENTS, "lock_packages": False},
+                # BentoML builds in no hidden folder, as `dvc exp run --temp` works in one.
+                build_ctx=context,
+            )
 
 
 def _digest(detectors: Path) -> str:
     """Eight hexadecimal digits that change with the service's code or its detectors."""
-    sources = [path for pattern in SOURCES for path in ROOT.glob(pattern.replace("/*", "/**/*"))]
-    files = [*sorted(sources), ROOT / REQUIREMENTS, *sorted(detectors.iterdir())]
     digest = hashlib.sha256()
-    for file in files:
-        if file.is_file() and not {"__pycache__", RELEASED} & set(file.parts):
-            digest.update(file.name.encode() + b"\0" + file.read_bytes())
+    for file in [*_sources(), *sorted(detectors.iterdir())]:
+        digest.update(file.name.encode() + b"\0" + file.read_bytes())
     return digest.hexdigest()[:8]
+
+
+def _sources() -> list[Path]:
+    """Returns the service's code and what it requires."""
+    found = sorted(path for pattern in SOURCES for path in ROOT.glob(pattern) if path.is_file())
+    apart = {"__pycache__", RELEASED}
+    code = [path for path in found if not apart & set(path.relative_to(ROOT).parts)]
+    return [*code, ROOT / REQUIREMENTS]
 
 
 if __name__ == "__main__":

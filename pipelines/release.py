@@ -145,24 +145,30 @@ def _answers(manifest: dict[str, Any]) -> pd.DataFrame:
 
 
 def _runs(manifest: dict[str, Any]) -> dict[str, Any]:
-    """Returns the run that packaged the ensemble, and those beside it, by their names."""
+    """Returns the run that packaged the ensemble, and the last ones before it, by their names.
+
+    Those of another `dvc exp run`, logged to the same store, are none of its.
+    """
     from components.registry import Registry
-    from components.tracking import connect
+    from components.tracking import DVC_EXPERIMENT, connect
 
     client = connect()
     version = Registry(manifest["name"], client).packaged(manifest)
     if version is None:
         raise InputError("MLflow's registry does not know the package; run `dvc repro` again.")
     own = client.get_run(version.run_id)
-    beside = client.search_runs([own.info.experiment_id], order_by=["attributes.start_time"])
+    query = f"attributes.start_time <= {own.info.start_time}"
+    oldest_first = ["attributes.start_time"]
+    before = client.search_runs([own.info.experiment_id], query, order_by=oldest_first)
+    name = own.data.tags[DVC_EXPERIMENT]
     return {
         run.info.run_name: {
             "parameters": run.data.params,
             "metrics": run.data.metrics,
             "tags": {k: v for k, v in run.data.tags.items() if not k.startswith("mlflow.")},
         }
-        for run in beside
-        if run.info.status == "FINISHED"
+        for run in before
+        if run.info.status == "FINISHED" and run.data.tags.get(DVC_EXPERIMENT, name) == name
     }
 
 
