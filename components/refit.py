@@ -2,10 +2,10 @@
 
 What validation is for is done by then: it chose the epoch, and the answers from before the refit
 are those that `ensemble` fits weights to. The faces it held back are labelled faces like any
-others, an eighth more of FER-2013. Nothing is chosen in a refit, so nothing judges it but the test
-split; but how sure the network is of itself may change, so that a few faces stay held back for the
-temperature. (Goodfellow, Bengio & Courville, "Deep Learning" (2016), algorithm 7.3, where early
-stopping is followed by training on all data from the weights that it chose.)
+others, an eighth more of FER-2013. A refit may change how sure the network is of itself, so that a
+share of them stays held back for the temperature. (Goodfellow, Bengio & Courville, "Deep Learning"
+(2016), algorithm 7.3, where early stopping is followed by training on all data from the weights
+that it chose.)
 """
 
 from pathlib import Path
