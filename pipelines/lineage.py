@@ -58,7 +58,7 @@ def links(name: str, said: str) -> Iterator[tuple[str, str]]:
         InputError: At the first link that is broken.
     """
     from components.registry import Registry
-    from components.tracking import connect
+    from components.tracking import DVC_EXPERIMENT, connect
 
     registry = Registry(name, connect())
     version = registry.find(said)
@@ -67,7 +67,7 @@ def links(name: str, said: str) -> Iterator[tuple[str, str]]:
     yield "model", f"{name} version {version.version}{aliases}, {tags['version']}"
 
     run = _run(registry, version)
-    experiment = run.data.tags.get("mien.dvc_experiment", "")
+    experiment = run.data.tags.get(DVC_EXPERIMENT, "")
     commit = _commit(tags["git_revision"], experiment)
     _check_data(commit, tags["data_md5"], run.data.tags.get("mien.data_md5", "unknown"))
     yield "data", f"md5 {tags['data_md5']}"
