@@ -147,10 +147,11 @@ def _answers(manifest: dict[str, Any]) -> pd.DataFrame:
 def _runs(manifest: dict[str, Any]) -> dict[str, Any]:
     """Returns the run that packaged the ensemble, and the last ones before it, by their names.
 
-    Those of another `dvc exp run`, logged to the same store, are none of its.
+    Those of another `dvc exp run`, logged to the same store, are none of its, nor are trainings of
+    networks that are not its members, nor the parents of such runs alone.
     """
     from components.registry import Registry
-    from components.tracking import DVC_EXPERIMENT, connect
+    from components.tracking import DVC_EXPERIMENT, KEY, connect
 
     client = connect()
     version = Registry(manifest["name"], client).packaged(manifest)
@@ -160,15 +161,25 @@ def _runs(manifest: dict[str, Any]) -> dict[str, Any]:
     query = f"attributes.start_time <= {own.info.start_time}"
     oldest_first = ["attributes.start_time"]
     before = client.search_runs([own.info.experiment_id], query, order_by=oldest_first)
-    name = own.data.tags[DVC_EXPERIMENT]
+    experiment = own.data.tags[DVC_EXPERIMENT]
+    trained = {f"train {member}" for member in manifest["members"]}
+    runs = {
+        run.info.run_name: run
+        for run in before
+        if run.info.status == "FINISHED"
+        and run.data.tags.get(DVC_EXPERIMENT, experiment) == experiment
+        and (run.info.run_name in trained or not run.info.run_name.startswith("train "))
+    }
+    parent = {name: run.data.tags.get(KEY) for name, run in runs.items()}
+    parents = {above for name, above in parent.items() if above != name}
     return {
-        run.info.run_name: {
+        name: {
             "parameters": run.data.params,
             "metrics": run.data.metrics,
             "tags": {k: v for k, v in run.data.tags.items() if not k.startswith("mlflow.")},
         }
-        for run in before
-        if run.info.status == "FINISHED" and run.data.tags.get(DVC_EXPERIMENT, name) == name
+        for name, run in runs.items()
+        if parent[name] != name or name in parents
     }
 
 

@@ -187,6 +187,26 @@ def test_a_release_outdates_no_step(reproduced):
     assert reproduced.run("dvc", "status") == before
 
 
+def test_a_release_leaves_out_trainings_of_other_networks(reproduced, runs):
+    client = MlflowClient(f"sqlite:///{reproduced.path / 'mlflow.db'}")
+    tags = runs["design"].data.tags
+    other = {key: tags[key] for key in tags if key.startswith("mien.")}
+    for name, parent in {"train other": "repro-other", "repro-other": "repro-other"}.items():
+        stray = client.create_run(
+            runs["design"].info.experiment_id,
+            start_time=runs["design"].info.start_time,
+            tags=other | {"mien.experiment": parent},
+            run_name=name,
+        )
+        client.set_terminated(stray.info.run_id)
+    reproduced.run("python", "-m", "pipelines.release")
+    exported = json.loads((reproduced.path / "serving/released/fer2013/runs.json").read_text())
+    trained = {name for name in exported if name.startswith("train ")}
+    assert trained == {f"train {member}" for member in MEMBERS}
+    assert "repro-other" not in exported
+    assert tags["mien.experiment"] in exported
+
+
 def test_a_release_has_its_evidence_and_no_label_of_the_data(reproduced):
     reproduced.run("python", "-m", "pipelines.release")
     released = reproduced.path / "serving/released/fer2013"
