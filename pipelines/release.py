@@ -15,6 +15,7 @@ import hashlib
 import json
 import shutil
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -85,7 +86,7 @@ def release() -> Path:
         for path in metrics:
             (folder / path).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(path, folder / path)
-        _write(_runs(manifest), folder / "runs.json")
+        _write(_of_members(_runs(manifest), manifest["members"]), folder / "runs.json")
         cost = milliseconds(PACKAGE / "ensemble.onnx", manifest["input"]["shape"], threads=1)
         _write({"milliseconds": round(cost, 2)}, folder / "cost.json")
         (folder / SUMS).write_text(_sums(folder), encoding="utf-8")
@@ -147,11 +148,10 @@ def _answers(manifest: dict[str, Any]) -> pd.DataFrame:
 def _runs(manifest: dict[str, Any]) -> dict[str, Any]:
     """Returns the run that packaged the ensemble, and the last ones before it, by their names.
 
-    Those of another `dvc exp run`, logged to the same store, are none of its, nor are trainings of
-    networks that are not its members, nor the parents of such runs alone.
+    Those of another `dvc exp run`, logged to the same store, are none of its.
     """
     from components.registry import Registry
-    from components.tracking import DVC_EXPERIMENT, KEY, connect
+    from components.tracking import DVC_EXPERIMENT, connect
 
     client = connect()
     version = Registry(manifest["name"], client).packaged(manifest)
@@ -161,26 +161,30 @@ def _runs(manifest: dict[str, Any]) -> dict[str, Any]:
     query = f"attributes.start_time <= {own.info.start_time}"
     oldest_first = ["attributes.start_time"]
     before = client.search_runs([own.info.experiment_id], query, order_by=oldest_first)
-    experiment = own.data.tags[DVC_EXPERIMENT]
-    trained = {f"train {member}" for member in manifest["members"]}
-    runs = {
-        run.info.run_name: run
-        for run in before
-        if run.info.status == "FINISHED"
-        and run.data.tags.get(DVC_EXPERIMENT, experiment) == experiment
-        and (run.info.run_name in trained or not run.info.run_name.startswith("train "))
-    }
-    parent = {name: run.data.tags.get(KEY) for name, run in runs.items()}
-    parents = {above for name, above in parent.items() if above != name}
+    name = own.data.tags[DVC_EXPERIMENT]
     return {
-        name: {
+        run.info.run_name: {
             "parameters": run.data.params,
             "metrics": run.data.metrics,
             "tags": {k: v for k, v in run.data.tags.items() if not k.startswith("mlflow.")},
         }
-        for name, run in runs.items()
-        if parent[name] != name or name in parents
+        for run in before
+        if run.info.status == "FINISHED" and run.data.tags.get(DVC_EXPERIMENT, name) == name
     }
+
+
+def _of_members(runs: dict[str, Any], members: Iterable[str]) -> dict[str, Any]:
+    """Returns the runs but for trainings of other networks, and for parents of no other run."""
+    from components.tracking import KEY
+
+    trained = {f"train {member}" for member in members}
+    steps = {
+        name: run
+        for name, run in runs.items()
+        if name != run["tags"].get(KEY) and (name in trained or not name.startswith("train "))
+    }
+    parents = {run["tags"].get(KEY) for run in steps.values()}
+    return {name: run for name, run in runs.items() if name in steps or name in parents}
 
 
 def main() -> int:
