@@ -16,6 +16,7 @@ from components.archive import save_model
 from components.cost import macs
 from components.errors import InputError
 from components.recipe import compile_model, predict
+from tests.backends import COMPILE_FAST
 
 MODULE = {"filters": 16, "kernel": 3, "stride": 2, "bias": True, "activation": "selu"}
 MODULE |= {"norm_shortcut": True, "norm_first": True, "norm_second": False, "dropout": 0.1}
@@ -185,7 +186,7 @@ def test_all_of_this_holds_on_jax_too():
     """
     command = [sys.executable, "-m", "pytest", "-n0", "-p", "no:cacheprovider", __file__]
     command += ["-k", "not efficientnet and not resnet50 and not vggface2"]
-    environment = os.environ | {"KERAS_BACKEND": "jax"}
+    environment = os.environ | {"KERAS_BACKEND": "jax", "XLA_FLAGS": COMPILE_FAST}
     root = Path(__file__).parents[3]
     done = subprocess.run(
         command, cwd=root, env=environment, capture_output=True, text=True, check=False
