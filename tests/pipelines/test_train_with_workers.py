@@ -13,7 +13,6 @@ from keras import layers
 from components import parallel, rank
 from components.errors import InputError
 from pipelines import train
-from tests.backends import COMPILE_FAST
 from tests.waiting import until
 
 MEMBER = "mini_xception"
@@ -64,7 +63,7 @@ def training(make_workspace, tmp_path):
 
 
 def start(workspace, workers: int):
-    given = {"TRAIN_WORKERS": str(workers), "KERAS_BACKEND": "jax", "XLA_FLAGS": COMPILE_FAST}
+    given = {"TRAIN_WORKERS": str(workers), "KERAS_BACKEND": "jax"}
     return workspace.running("pipelines.train", MEMBER, **given)
 
 

@@ -16,7 +16,6 @@ from components.archive import save_model
 from components.cost import macs
 from components.errors import InputError
 from components.recipe import compile_model, predict
-from tests.backends import COMPILE_FAST
 
 MODULE = {"filters": 16, "kernel": 3, "stride": 2, "bias": True, "activation": "selu"}
 MODULE |= {"norm_shortcut": True, "norm_first": True, "norm_second": False, "dropout": 0.1}
@@ -47,6 +46,8 @@ ON_TENSORFLOW = keras.backend.backend() == "tensorflow"
 on_tensorflow = pytest.mark.skipif(
     not ON_TENSORFLOW, reason="the export to ONNX goes through TensorFlow"
 )
+# XLA takes longer to compile a network well than a test takes to run it.
+COMPILE_FAST = "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
 # XLA compiles whole networks, which takes long enough for one of the two EfficientNets.
 NAMES = [name for name in models.names() if ON_TENSORFLOW or name != "efficientnet_b4"]
 
