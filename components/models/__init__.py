@@ -21,7 +21,7 @@ from components.errors import InputError
 # weights, which is most of a training from scratch on a small data set.
 MOMENTUM = 0.9
 
-# The layer at which a body that can be pretrained ends and the head begins.
+# The layer at which the body ends and a head begins that can be trained alone.
 FEATURES = "features"
 
 
@@ -74,7 +74,8 @@ def body(model: keras.Model) -> list[keras.Layer]:
     """Returns the layers below the head: all that the layer `features` is computed from.
 
     Their weights can be pretrained and frozen, and what leaves the last of them computed
-    once. An architecture without a published body has no such layer and an empty list.
+    once. An architecture whose logits are pooled maps (`mini_xception`, the article's
+    `searched`) has no such layer and an empty list.
     """
     if FEATURES not in {layer.name for layer in model.layers}:
         return []

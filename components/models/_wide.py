@@ -10,7 +10,7 @@ from typing import Any
 import keras
 from keras import layers, ops
 
-from components.models import MOMENTUM
+from components.models import FEATURES, MOMENTUM
 
 ACTIVATIONS = (
     "relu", "elu", "selu", "gelu", "silu", "softplus", "softsign", "tanh", "leaky_relu",
@@ -54,7 +54,7 @@ def logits(x: keras.KerasTensor, architecture: dict[str, Any], classes: int) -> 
     x = layers.BatchNormalization(momentum=MOMENTUM)(x)
     x = activate(x, activation)
     pools = {"average": layers.GlobalAveragePooling2D, "max": layers.GlobalMaxPooling2D}
-    x = pools[architecture["head"]]()(x)
+    x = pools[architecture["head"]](name=FEATURES)(x)
     if architecture["dropout"]:
         x = layers.Dropout(architecture["dropout"])(x)
     return layers.Dense(classes, dtype="float32", name="logits")(x)

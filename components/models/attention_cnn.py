@@ -9,7 +9,7 @@ the channels, before it is added to the shortcut.
 import keras
 from keras import layers, ops
 
-from components.models import MOMENTUM
+from components.models import FEATURES, MOMENTUM
 
 FILTERS = (48, 96, 192)
 REDUCTION = 8  # of the channels inside the attention; 16 in the paper, whose layers are wider
@@ -50,7 +50,7 @@ def build(
         x = layers.ReLU()(layers.Add()([x, shortcut]))
 
     # Head
-    x = layers.GlobalAveragePooling2D()(x)
+    x = layers.GlobalAveragePooling2D(name=FEATURES)(x)
     x = layers.Dropout(dropout)(x)
     logits = layers.Dense(classes, dtype="float32", name="logits")(x)
     return keras.Model(inputs, logits, name="attention_cnn")

@@ -10,7 +10,7 @@ face survives it; three stages, so that the last maps still have 6x6 places.
 import keras
 from keras import layers
 
-from components.models import MOMENTUM
+from components.models import FEATURES, MOMENTUM
 
 FILTERS = (48, 96, 192)
 REDUCTION = 8  # of the channels inside squeeze and excitation
@@ -55,7 +55,7 @@ def build(
             x = _block(x, filters, halve=stage > 0 and block == 0)
 
     # Head
-    x = layers.GlobalAveragePooling2D()(x)
+    x = layers.GlobalAveragePooling2D(name=FEATURES)(x)
     x = layers.Dropout(dropout)(x)
     logits = layers.Dense(classes, dtype="float32", name="logits")(x)
     return keras.Model(inputs, logits, name="mien")

@@ -131,8 +131,8 @@ def test_features_that_are_there_are_not_computed_again(model, tmp_path, monkeyp
     )
 
 
-@pytest.mark.parametrize(("name", "size"), [("vggface", 512), ("vggface2", 2048)])
-def test_the_reports_networks_part_into_body_and_head(name, size):
+@pytest.mark.parametrize(("name", "size"), [("vggface", 512), ("vggface2", 2048), ("mien", 192)])
+def test_networks_part_into_body_and_head(name, size):
     body, top = split(models.build(name, (48, 48, 1), 7, 32))
     assert body.output_shape == top.input_shape == (None, size)
     assert top.output_shape == (None, 7)

@@ -34,8 +34,10 @@ PARAMETERS = {  # of the paper, the article, the report; ours as documented
     "vggface2": 29_862_855,
 }
 BODIES = {
+    "attention_cnn": 703_827,
     "efficientnet_b3": 10_783_528,
     "efficientnet_b4": 17_673_816,
+    "mien": 724_458,
     "resnet50": 23_587_712,
     "vggface": 14_714_688,
     "vggface2": 23_561_152,
