@@ -1,8 +1,7 @@
 """How members' probabilities become one: soft voting by several rules, and stacking.
 
 A rule is fitted on the validation split. Whatever it is, what comes out is a function of the
-members' probabilities that one ONNX graph can hold: a weighted mean, with or without a scale of
-each class's own, or one dense layer.
+members' probabilities that one ONNX graph can hold: a weighted mean, or one dense layer.
 """
 
 from collections.abc import Callable
@@ -17,7 +16,7 @@ from components.calibration import cool, fit_temperature
 from components.metrics import SMALLEST, nlls
 
 ROUNDS = 50  # of the greedy selection: weights are multiples of a fiftieth or more
-SHRINKAGE = 0.01  # pull of stacking and vector scaling towards what they are without labels
+SHRINKAGE = 0.01  # pull of stacking towards the members' geometric mean
 FOLDS = 5
 
 
@@ -34,34 +33,6 @@ class Voting:
     def __call__(self, probabilities: np.ndarray) -> np.ndarray:
         """Combines (M, N, C) probabilities into (N, C)."""
         return np.tensordot(self.weights, probabilities, axes=1)
-
-
-@dataclass(frozen=True)
-class VectorScaling:
-    """Soft voting, and then a scale and a bias of each class's own on the log probabilities.
-
-    C. Guo, G. Pleiss, Y. Sun & K. Q. Weinberger, "On Calibration of Modern Neural Networks"
-    (2017), arXiv:1706.04599, section 4.2. Unlike a temperature it may change the top class, which
-    pays where what was learnt (shares of votes) is not what is asked (the class with most).
-
-    Attributes:
-        voting: How the members are mixed.
-        scale: (C,) factors.
-        bias: (C,) summands, in nats.
-    """
-
-    voting: Voting
-    scale: np.ndarray
-    bias: np.ndarray
-
-    def __call__(self, probabilities: np.ndarray) -> np.ndarray:
-        """Combines (M, N, C) probabilities into (N, C)."""
-        return softmax(_logs(self.voting(probabilities)) * self.scale + self.bias, axis=1)
-
-    @property
-    def weights(self) -> np.ndarray:
-        """(M,) weight of each member in the vote."""
-        return self.voting.weights
 
 
 @dataclass(frozen=True)
@@ -88,7 +59,7 @@ class Stacking:
         return shares / shares.sum()
 
 
-Combiner = Voting | VectorScaling | Stacking
+Combiner = Voting | Stacking
 
 
 def equal(probabilities: np.ndarray, labels: np.ndarray) -> Voting:
@@ -150,38 +121,6 @@ def greedy(probabilities: np.ndarray, labels: np.ndarray) -> Voting:
     return Voting(best)
 
 
-def vector_scaling(probabilities: np.ndarray, labels: np.ndarray) -> VectorScaling:
-    """Fits a scale and a bias a class to the equally weighted mean.
-
-    The penalty pulls towards what a temperature alone makes of it, so that a class that
-    validation hardly shows is answered as the members do.
-
-    Args:
-        probabilities: (M, N, C).
-        labels: (N,) integers below C.
-    """
-    voting = equal(probabilities, labels)
-    mixed = voting(probabilities)
-    temperature = fit_temperature(mixed, labels)
-    logs = _logs(mixed) / temperature
-    faces, classes = logs.shape
-    truth = np.eye(classes)[labels]
-    prior = np.repeat([[1.0], [0.0]], classes, axis=1)
-
-    def objective(flat: np.ndarray) -> tuple[float, np.ndarray]:
-        scale, bias = flat.reshape(prior.shape)
-        pull = flat - prior.ravel()
-        answers = log_softmax(logs * scale + bias, axis=1)
-        excess = (np.exp(answers) - truth) / faces
-        slope = np.append((logs * excess).sum(axis=0), excess.sum(axis=0))
-        loss = -(truth * answers).sum() / faces + SHRINKAGE / 2 * (pull**2).sum()
-        return loss, slope + SHRINKAGE * pull
-
-    found = minimize(objective, prior.ravel(), jac=True, method="L-BFGS-B")
-    scale, bias = found.x.reshape(prior.shape)
-    return VectorScaling(voting, scale / temperature, bias)
-
-
 def stacking(probabilities: np.ndarray, labels: np.ndarray) -> Stacking:
     """Multinomial logistic regression on the members' log probabilities.
 
@@ -212,12 +151,12 @@ def stacking(probabilities: np.ndarray, labels: np.ndarray) -> Stacking:
 
 # Simple ones first, as `preferred` takes them.
 RULES: dict[str, Callable[[np.ndarray, np.ndarray], Combiner]] = {
-    rule.__name__: rule for rule in (equal, optimised, greedy, vector_scaling, stacking)
+    rule.__name__: rule for rule in (equal, optimised, greedy, stacking)
 }
 
 # What each is called in metrics, and the hard vote beside them: `accuracy_of.equal_weights`.
-REPORTED = {rule: f"{rule}_weights" for rule in ("equal", "optimised", "greedy")}
-REPORTED |= {rule: rule for rule in ("vector_scaling", "stacking", "hard_voting")}
+REPORTED = {rule: rule if rule == "stacking" else f"{rule}_weights" for rule in RULES}
+REPORTED |= {"hard_voting": "hard_voting"}
 
 
 def cross_validated(
@@ -279,11 +218,8 @@ def hard_voting(probabilities: np.ndarray) -> np.ndarray:
 def _beside(probabilities: np.ndarray) -> np.ndarray:
     """(M, N, C) probabilities to (N, M·C) logs."""
     count, faces, classes = probabilities.shape
-    return _logs(probabilities).transpose(1, 0, 2).reshape(faces, count * classes)
-
-
-def _logs(probabilities: np.ndarray) -> np.ndarray:
-    return np.log(np.maximum(probabilities, SMALLEST))
+    logs = np.log(np.maximum(probabilities, SMALLEST))
+    return logs.transpose(1, 0, 2).reshape(faces, count * classes)
 
 
 def _likelihood(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:

@@ -17,7 +17,6 @@ from components.combining import (
     RULES,
     Combiner,
     Stacking,
-    VectorScaling,
     cross_validated,
     hard_voting,
     preferred,
@@ -47,8 +46,8 @@ def ensemble(
 
     Args:
         members: For each member, the folder that `train` wrote.
-        out: Folder to write `ensemble.json` (rule, member weights, vector scaling or stacking
-            layer, temperature, threshold, tta) and `predictions.parquet` (row, split, label,
+        out: Folder to write `ensemble.json` (rule, member weights, stacking layer,
+            temperature, threshold, tta) and `predictions.parquet` (row, split, label,
             leaked, learnt, a probability a class) to.
         figures: Folder for `confusion.csv`, `reliability.csv` and PNG pictures.
         settings: How to combine.
@@ -121,17 +120,12 @@ def _accuracies(answers: dict[str, np.ndarray], labels: np.ndarray) -> dict[str,
 
 
 def _settled(members: list[str], combine: Combiner) -> dict[str, Any]:
-    """Returns the combination as JSON: the members' weights, and what the rule adds to them."""
-    settled = {"scaling": None, "stacking": None}
-    if isinstance(combine, VectorScaling):
-        settled["scaling"] = {"scale": _listed(combine.scale), "bias": _listed(combine.bias)}
+    """Returns the combination as JSON: the members' weights, and the layer where they stack."""
+    layer = None
     if isinstance(combine, Stacking):
-        settled["stacking"] = {"kernel": _listed(combine.kernel), "bias": _listed(combine.bias)}
-    return {"weights": dict(zip(members, _listed(combine.weights), strict=True))} | settled
-
-
-def _listed(values: np.ndarray) -> list:
-    return values.round(6).tolist()
+        layer = {"kernel": combine.kernel.round(6).tolist(), "bias": combine.bias.round(6).tolist()}
+    weights = dict(zip(members, combine.weights.round(6).tolist(), strict=True))
+    return {"weights": weights, "stacking": layer}
 
 
 def _write(

@@ -129,7 +129,7 @@ def _joined(
         name: keras.models.load_model(path / NETWORK, compile=False)
         for name, path in members.items()
     }
-    how = {key: fitted[key] for key in ("weights", "scaling", "stacking", "temperature", "tta")}
+    how = {key: fitted[key] for key in ("weights", "stacking", "temperature", "tta")}
     return join(networks, shape, **how)
 
 
@@ -140,7 +140,6 @@ def join(
     weights: dict[str, float],
     temperature: float,
     tta: str,
-    scaling: dict[str, list] | None = None,
     stacking: dict[str, list] | None = None,
 ) -> keras.Model:
     """Joins members into one network from faces to calibrated probabilities.
@@ -151,8 +150,6 @@ def join(
         weights: Weight of each member, summing to one; members without weight are left out.
         temperature: Divides the log of the mixture.
         tta: Test-time augmentation (components/views.py).
-        scaling: `scale` and `bias` of each class, for the log of the mixture
-            (components/combining.py).
         stacking: `kernel` and `bias` of the dense layer on the log probabilities of all
             members (components/combining.py), which then takes the place of the weights.
 
@@ -169,13 +166,11 @@ def join(
         if stacking or weights[name] > 0
     }
     if stacking:
-        logs = _stacked(list(answers.values()), stacking)
+        cooled = _stacked(list(answers.values()), stacking) / temperature
     else:
         shares = [answer * weights[name] for name, answer in answers.items()]
-        logs = _log(layers.Add()(shares) if len(shares) > 1 else shares[0])
-    if scaling:
-        logs = logs * np.float32(scaling["scale"]) + np.float32(scaling["bias"])
-    cooled = logs / temperature
+        mixture = layers.Add()(shares) if len(shares) > 1 else shares[0]
+        cooled = _log(mixture) / temperature
     return keras.Model(faces, layers.Softmax(name="probabilities")(cooled), name="ensemble")
 
 

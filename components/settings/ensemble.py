@@ -10,7 +10,7 @@ from components.settings.section import Count, Positive, Section, Seed, Share
 class EnsembleSettings(Section):
     members: Annotated[list[str], Field(min_length=1)]
     tta: Literal["none", "flip", "ten_crop"]
-    weights: Literal["equal", "optimised", "greedy", "vector_scaling", "stacking", "auto"]
+    weights: Literal["equal", "optimised", "greedy", "stacking", "auto"]
     risk: Share
     bootstrap: Annotated[int, Field(ge=100)]
     seed: Seed

@@ -46,7 +46,7 @@ def packaged(tmp_path_factory) -> Path:
     for step in ("member", "ensemble", "faces"):
         (folder / step).mkdir()
     model.save(folder / "member" / "model.keras")
-    settled = {"rule": "equal", "weights": {"member": 1.0}, "scaling": None, "stacking": None}
+    settled = {"rule": "equal", "weights": {"member": 1.0}, "stacking": None}
     settled |= {"temperature": 1.0, "tta": "none", "abstain_below": 0.4}
     (folder / "ensemble" / "ensemble.json").write_text(json.dumps(settled))
     rows = pd.DataFrame({"row": np.arange(20), "split": "test", "label": np.int8(0)})

@@ -95,7 +95,7 @@ def test_every_member_and_every_rule_is_reported(members, tmp_path):
     metrics, _, _ = run(members, tmp_path, optimised)
     assert metrics["test.accuracy_of.good"] > metrics["test.accuracy_of.bad"]
     assert metrics["test.accuracy"] == metrics["test.accuracy_of.optimised_weights"]
-    rules = ("equal_weights", "greedy_weights", "vector_scaling", "stacking", "hard_voting")
+    rules = ("equal_weights", "greedy_weights", "stacking", "hard_voting")
     assert all(f"test.accuracy_of.{rule}" in metrics for rule in rules)
 
 
@@ -120,18 +120,6 @@ def test_a_stacked_ensemble_writes_its_layer_down(members, tmp_path):
     assert np.shape(layer["kernel"]) == (6, 3)
     assert np.shape(layer["bias"]) == (3,)
     assert metrics["test.accuracy"] == metrics["test.accuracy_of.stacking"]
-
-
-def test_an_ensemble_with_vector_scaling_writes_it_down(members, tmp_path):
-    settings = SETTINGS.model_copy(update={"weights": "vector_scaling"})
-    metrics, settled, _ = run(members, tmp_path, settings)
-    assert {name: len(values) for name, values in settled["scaling"].items()} == {
-        "scale": 3,
-        "bias": 3,
-    }
-    assert settled["stacking"] is None
-    assert list(settled["weights"].values()) == [0.5, 0.5]
-    assert metrics["test.accuracy"] == metrics["test.accuracy_of.vector_scaling"]
 
 
 def test_the_threshold_keeps_validation_to_the_risk(members, tmp_path):

@@ -7,7 +7,7 @@ import pytest
 from scipy.special import softmax
 
 from components.calibration import cool
-from components.combining import Stacking, VectorScaling, Voting
+from components.combining import Stacking
 from components.errors import InputError
 from components.measures import embed
 from components.models import _article, _wide, searched
@@ -30,8 +30,7 @@ SCORES = {
         **dict.fromkeys(("coverage", "risk"), 0.25),
     }.items()
 }
-SETTLED = {"rule": "equal", "weights": WEIGHTS, "temperature": 1.7}
-SETTLED |= {"scaling": None, "stacking": None}
+SETTLED = {"rule": "equal", "weights": WEIGHTS, "stacking": None, "temperature": 1.7}
 SETTLED |= {"abstain_below": 0.4, "tta": "none"}
 
 
@@ -98,20 +97,11 @@ def test_the_graph_answers_as_the_formula_says(inputs, tmp_path, tta):
     np.testing.assert_allclose(answers, expected, atol=1e-5)
 
 
-def combiners():
+def test_the_graph_stacks_as_the_ensemble_does(inputs, tmp_path):
     draw = np.random.default_rng(0).normal
-    layer = {"kernel": draw(size=(6, 3)).round(6), "bias": draw(size=3).round(6)}
-    vectors = {"scale": draw(size=3).round(6), "bias": draw(size=3).round(6)}
-    yield pytest.param("stacking", layer, Stacking(**layer), id="stacking")
-    scaled = VectorScaling(Voting(np.array(list(WEIGHTS.values()))), **vectors)
-    yield pytest.param("scaling", vectors, scaled, id="vector scaling")
-
-
-@pytest.mark.parametrize(("part", "numbers", "combine"), combiners())
-def test_the_graph_combines_as_the_ensemble_does(inputs, tmp_path, part, numbers, combine):
-    settled = SETTLED | {part: {name: array.tolist() for name, array in numbers.items()}}
-    if part == "stacking":  # has all members, whatever their weights
-        settled |= {"weights": {"first": 1.0, "second": 0.0}}
+    combine = Stacking(draw(size=(6, 3)).round(6), draw(size=3).round(6))
+    layer = {"kernel": combine.kernel.tolist(), "bias": combine.bias.tolist()}
+    settled = SETTLED | {"stacking": layer, "weights": {"first": 1.0, "second": 0.0}}
     (inputs["ensemble"] / "ensemble.json").write_text(json.dumps(settled))
     assert run(inputs, tmp_path / "out")["parity"] < 1e-5
 
