@@ -11,6 +11,7 @@ import keras
 from keras import layers
 
 from components.models import FEATURES, MOMENTUM
+from components.models._faces import prepared
 
 FILTERS = (48, 96, 192)
 REDUCTION = 8  # of the channels inside squeeze and excitation
@@ -24,6 +25,7 @@ def build(
     width: float = 1.0,
     depth: int = 1,
     dropout: float = 0.3,
+    normalise: str | None = None,
 ) -> keras.Model:
     """Builds the network.
 
@@ -34,14 +36,14 @@ def build(
         width: Factor on the number of filters, which stay multiples of 8.
         depth: Residual blocks a stage; at 48 px, 74 million MACs with one, 146 with two.
         dropout: Rate of the dropout before the last layer.
+        normalise: As `_faces.prepared` takes it.
 
     Returns:
         A model from grey levels 0..255 to logits; 725,809 parameters at 7 classes, one
         channel, and the default width and depth.
     """
     inputs = keras.Input(input_shape)
-    x = layers.Resizing(input_size, input_size)(inputs)
-    x = layers.Rescaling(2 / 255, offset=-1)(x)
+    x = prepared(inputs, input_size, normalise)
     widths = [max(8, round(width * filters / 8) * 8) for filters in FILTERS]
 
     # Stem

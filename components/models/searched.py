@@ -8,9 +8,9 @@ best; `wide` is a space around small residual networks (`_wide.py`). Both belong
 from typing import Any, Protocol
 
 import keras
-from keras import layers
 
 from components.models import _article, _wide
+from components.models._faces import prepared
 
 
 class Sampler(Protocol):
@@ -47,6 +47,7 @@ def build(
     input_size: int,
     *,
     architecture: dict[str, Any],
+    normalise: str | None = None,
 ) -> keras.Model:
     """Builds an architecture of either space.
 
@@ -55,12 +56,12 @@ def build(
         classes: Number of classes.
         input_size: Side in pixels that the network works at.
         architecture: As `sample` returns it.
+        normalise: As `_faces.prepared` takes it.
 
     Returns:
         A model from grey levels 0..255 to logits.
     """
     inputs = keras.Input(input_shape)
-    x = layers.Resizing(input_size, input_size)(inputs)
-    x = layers.Rescaling(2 / 255, offset=-1)(x)
+    x = prepared(inputs, input_size, normalise)
     space = _article if "modules" in architecture else _wide
     return keras.Model(inputs, space.logits(x, architecture, classes), name="searched")

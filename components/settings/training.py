@@ -32,6 +32,7 @@ class DesignSettings(Section):
     width: Positive | None = None
     depth: Count | None = None
     relu_logits: bool | None = None
+    normalise: Literal["local_contrast"] | None = None  # of mien and searched
     architecture: ArchitectureSettings | None = None  # of `searched`: an earlier search's find
 
 

@@ -170,6 +170,33 @@ def test_with_the_articles_defect_no_logit_is_negative(name):
     np.testing.assert_allclose(logits_of(defective, FACES), np.maximum(logits, 0), atol=1e-6)
 
 
+@pytest.mark.parametrize("name", ["mien", "searched"])
+def test_behind_normalised_local_contrast_the_light_makes_no_difference(name):
+    keras.utils.set_random_seed(0)
+    options = OPTIONS.get(name, {}) | {"normalise": "local_contrast"}
+    model = models.build(name, (40, 36, 1), 7, 32, **options)
+    lamp = np.linspace(0, 1, 36, dtype=np.float32)[None, None, :, None]
+    dark = 0.25 * FACES + 20 * lamp  # a quarter of the contrast, and brighter on one side
+    np.testing.assert_allclose(logits_of(model, dark), logits_of(model, FACES), atol=0.05)
+    assert not np.allclose(logits_of(model, FACES[:, ::-1]), logits_of(model, FACES), atol=0.05)
+    assert np.isfinite(logits_of(model, np.zeros_like(FACES))).all()
+
+
+@on_tensorflow
+def test_normalised_local_contrast_is_in_the_onnx_graph(tmp_path):
+    import onnxruntime
+
+    from components.package import join
+
+    model = models.build("mien", (40, 36, 1), 7, 32, width=0.25, normalise="local_contrast")
+    ensemble = join({"mien": model}, (40, 36, 1), weights={"mien": 1.0}, temperature=1.0, tta="flip")
+    expected = logits_of(ensemble, FACES.astype(np.uint8))
+    ensemble.export(tmp_path / "model.onnx", format="onnx", verbose=False)
+    session = onnxruntime.InferenceSession(tmp_path / "model.onnx")
+    (answers,) = session.run(None, {session.get_inputs()[0].name: FACES.astype(np.uint8)})
+    np.testing.assert_allclose(answers, expected, atol=1e-4)
+
+
 def test_an_unknown_architecture_is_named_with_the_known_ones():
     with pytest.raises(InputError, match=r"no architecture 'vgface'.*vggface2"):
         models.build("vgface", (48, 48, 1), 7, 48)
