@@ -66,6 +66,22 @@ def logits_of(model: keras.Model, faces: np.ndarray) -> np.ndarray:
     return predict(model, faces)
 
 
+def with_and_without_onnx(model: keras.Model, folder: Path) -> tuple[np.ndarray, np.ndarray]:
+    """What its graph, and what Keras, answers as an ensemble of this network alone."""
+    import onnxruntime
+
+    from components.package import join
+
+    how = {"weights": {"one": 1.0}, "temperature": 1.0, "tta": "none"}
+    ensemble = join({"one": model}, (40, 36, 1), **how)
+    expected = logits_of(ensemble, FACES.astype(np.uint8))
+    ensemble.export(folder / "model.onnx", format="onnx", verbose=False)
+    session = onnxruntime.InferenceSession(folder / "model.onnx")
+    (faces,) = session.get_inputs()
+    (answers,) = session.run(None, {faces.name: FACES.astype(np.uint8)})
+    return answers, expected
+
+
 @pytest.mark.parametrize("name", NAMES, scope="class")
 class TestEveryArchitecture:
     @pytest.fixture(scope="class")
@@ -103,19 +119,9 @@ class TestEveryArchitecture:
 
     @on_tensorflow
     def test_its_onnx_graph_answers_as_it_does(self, name, model, tmp_path):
-        import onnxruntime
-
-        from components.package import join
-
         if name == "efficientnet_b4":
             pytest.skip("its code is that of efficientnet_b3, and to export it takes a minute")
-        how = {"weights": {name: 1.0}, "temperature": 1.0, "tta": "none"}
-        ensemble = join({name: model}, (40, 36, 1), **how)
-        expected = logits_of(ensemble, FACES.astype(np.uint8))
-        ensemble.export(tmp_path / "model.onnx", format="onnx", verbose=False)
-        session = onnxruntime.InferenceSession(tmp_path / "model.onnx")
-        (faces,) = session.get_inputs()
-        (answers,) = session.run(None, {faces.name: FACES.astype(np.uint8)})
+        answers, expected = with_and_without_onnx(model, tmp_path)
         np.testing.assert_allclose(answers, expected, atol=1e-4)
 
     def test_a_gradient_reaches_every_weight(self, model):
@@ -184,16 +190,8 @@ def test_behind_normalised_local_contrast_the_light_makes_no_difference(name):
 
 @on_tensorflow
 def test_normalised_local_contrast_is_in_the_onnx_graph(tmp_path):
-    import onnxruntime
-
-    from components.package import join
-
     model = models.build("mien", (40, 36, 1), 7, 32, width=0.25, normalise="local_contrast")
-    ensemble = join({"mien": model}, (40, 36, 1), weights={"mien": 1.0}, temperature=1.0, tta="flip")
-    expected = logits_of(ensemble, FACES.astype(np.uint8))
-    ensemble.export(tmp_path / "model.onnx", format="onnx", verbose=False)
-    session = onnxruntime.InferenceSession(tmp_path / "model.onnx")
-    (answers,) = session.run(None, {session.get_inputs()[0].name: FACES.astype(np.uint8)})
+    answers, expected = with_and_without_onnx(model, tmp_path)
     np.testing.assert_allclose(answers, expected, atol=1e-4)
 
 
