@@ -108,7 +108,7 @@ def main() -> None:
         base = right if base is None else base
         print(row(name, right, base), flush=True)
         if name == "recipe":
-            for tta in ("flip", "ten_crop"):
+            for tta in ("flip", "two_scales"):
                 print(row(f"test-time augmentation: {tta}", hits(table, classes, tta), base))
 
 

@@ -61,7 +61,7 @@ def train(
         kept: Folder written by `clean`.
         training: Folder written by `balance`.
         out: Folder to write `model.keras`, `predictions.parquet` (row, split, label, leaked,
-            learnt, one float32 logit a class, and more as `flip_CLASS` and `ten_crop_CLASS`), and
+            learnt, one float32 logit a class, and more as `flip_CLASS` and `two_scales_CLASS`), and
             `curves.csv` and `curves.png` (a line an epoch, with its `phase`: `head`, `all`, a
             smaller input size such as `32 px`, or `refit`) to. The validation faces that a refit
             has `learnt` are answered by `selected.keras`, the network from before, which is what

@@ -26,7 +26,7 @@ SPLITS: tuple[str, ...] = ("train", "val", "test")
 NO_LABEL = -1
 TARGET = "target_"  # columns of a class distribution that training aims at: target_anger …
 # Columns of a member's logits under each test-time augmentation: anger, flip_anger …
-TTA = {"none": "", "flip": "flip_", "ten_crop": "ten_crop_"}
+TTA = {"none": "", "flip": "flip_", "two_scales": "two_scales_"}
 
 _EMOTIONS = len(LABEL_SETS["ferplus"])
 _NOT_A_FACE = VOTE_COLUMNS.index("NF")

@@ -9,7 +9,7 @@ from components.settings.section import Count, Positive, Section, Seed, Share
 
 class EnsembleSettings(Section):
     members: Annotated[list[str], Field(min_length=1)]
-    tta: Literal["none", "flip", "ten_crop"]
+    tta: Literal["none", "flip", "two_scales"]
     weights: Literal["equal", "optimised", "greedy", "stacking", "auto"]
     risk: Share
     bootstrap: Annotated[int, Field(ge=100)]

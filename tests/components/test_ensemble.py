@@ -42,7 +42,7 @@ def members(tmp_path, labels):
             }
         )
         answers = pd.DataFrame(logits(labels, skill, seed), columns=list(CLASSES))
-        for prefix, better in {"flip_": 1, "ten_crop_": 2}.items():
+        for prefix, better in {"flip_": 1, "two_scales_": 2}.items():
             more = logits(labels, skill + better, seed + 10)
             answers = answers.join(pd.DataFrame(more, columns=list(CLASSES)).add_prefix(prefix))
         table.join(answers).to_parquet(folders[name] / "predictions.parquet", index=False)
@@ -151,7 +151,7 @@ def test_the_plots_have_a_line_a_test_face(members, tmp_path):
 
 def test_members_answer_under_the_test_time_augmentation_that_is_asked_for(members, tmp_path):
     right = []
-    for tta in ("none", "flip", "ten_crop"):
+    for tta in ("none", "flip", "two_scales"):
         asked = SETTINGS.model_copy(update={"tta": tta})
         metrics, settled, _ = run(members, tmp_path / tta, asked)
         assert settled["tta"] == tta

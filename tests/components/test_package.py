@@ -78,7 +78,7 @@ def run(inputs, out, settings=SETTINGS):
     )
 
 
-@pytest.mark.parametrize("tta", ["none", "flip", "ten_crop"])
+@pytest.mark.parametrize("tta", ["none", "flip", "two_scales"])
 def test_the_graph_answers_as_the_formula_says(inputs, tmp_path, tta):
     (inputs["ensemble"] / "ensemble.json").write_text(json.dumps(SETTLED | {"tta": tta}))
     metrics = run(inputs, tmp_path / "out")

@@ -101,7 +101,7 @@ def test_a_team_that_lost_one_and_went_on_finds_what_one_process_finds(training)
     for name in ("loss", "accuracy", "val_accuracy"):
         np.testing.assert_allclose(their_curves[name], curves[name], atol=1e-5)
     logits = answers.select_dtypes("float32")
-    assert logits.shape == (12, 3 * CLASSES)  # as it is, mirrored, in ten crops
+    assert logits.shape == (12, 3 * CLASSES)  # as it is, mirrored, at two scales
     assert logits.to_numpy().std() > 0.01
     np.testing.assert_allclose(their_answers[logits.columns], logits, atol=1e-5)
 
