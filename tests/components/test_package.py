@@ -14,7 +14,7 @@ from components.models import _article, _wide, searched
 from components.package import join, package
 from components.recipe import predict
 from components.settings import PackageSettings
-from components.views import views
+from components.views import SHARES, views
 from serving.engine import Engine, read_manifest
 
 CLASSES = ("angry", "happy", "neutral")
@@ -88,7 +88,7 @@ def test_the_graph_answers_as_the_formula_says(inputs, tmp_path, tta):
     for name, weight in WEIGHTS.items():
         model = keras.models.load_model(inputs["members"][name] / "model.keras")
         seen = map(keras.ops.convert_to_numpy, views(faces.astype(np.float32), tta))
-        logits = np.mean([predict(model, view) for view in seen], axis=0)
+        logits = np.average([predict(model, view) for view in seen], axis=0, weights=SHARES[tta])
         shares = np.exp(logits - logits.max(1, keepdims=True))
         mixed += weight * shares / shares.sum(1, keepdims=True)
     cooled = mixed ** (1 / 1.7)

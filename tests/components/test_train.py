@@ -23,7 +23,7 @@ from components.settings import (
     TrainSettings,
 )
 from components.train import train
-from components.views import views
+from components.views import SHARES, views
 
 CLASSES = ("angry", "happy", "neutral")
 AUGMENT = AugmentSettings(
@@ -84,7 +84,7 @@ def test_the_predictions_are_those_of_the_saved_model_in_float32(inputs, tmp_pat
     faces = np.load(inputs["faces"] / "faces.npy")[answers["row"]][..., None]
     for tta, prefix in TTA.items():
         seen = map(keras.ops.convert_to_numpy, views(faces.astype(np.float32), tta))
-        logits = np.mean([predict(model, view) for view in seen], axis=0)
+        logits = np.average([predict(model, view) for view in seen], axis=0, weights=SHARES[tta])
         own = answers[[prefix + name for name in CLASSES]]
         np.testing.assert_allclose(own, logits, rtol=1e-4, atol=1e-5)
 
