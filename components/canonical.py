@@ -21,8 +21,8 @@ def canonicalise(path: Path) -> None:
             inputs and outputs stay.
     """
     model = onnx.load(path)
+    _resize_to_whole_pixels(model)
     graph = model.graph
-    _resize_to_whole_pixels(graph)
     names = {value.name: value.name for value in (*graph.input, *graph.output)}
     for number, node in enumerate(graph.node):
         node.name = f"{node.op_type}_{number}"
@@ -43,16 +43,24 @@ def canonicalise(path: Path) -> None:
     path.write_bytes(model.SerializeToString(deterministic=True))
 
 
-def _resize_to_whole_pixels(graph: onnx.GraphProto) -> None:
+def _resize_to_whole_pixels(model: onnx.ModelProto) -> None:
     """Raises factors that fall short of a whole number of pixels to the next that does not."""
-    resized = {node.input[2] for node in graph.node if node.op_type == "Resize"}
-    _, *sides, _ = (dimension.dim_value for dimension in graph.input[0].type.tensor_type.shape.dim)
-    for constant in graph.initializer:
-        if constant.name not in resized:
+    constants = {constant.name: constant for constant in model.graph.initializer}
+    for node in model.graph.node:
+        if node.op_type != "Resize":
             continue
+        constant = constants[node.input[2]]
         factors = numpy_helper.to_array(constant).copy()  # of batch, channels, height, width
-        for axis, side in enumerate(sides, start=2):
+        for axis, side in enumerate(_sides(model, node.input[0]), start=2):
             whole = round(side * float(factors[axis]))
             while side * float(factors[axis]) < whole:
                 factors[axis] = np.nextafter(factors[axis], np.float32(np.inf))
         constant.CopyFrom(numpy_helper.from_array(factors, constant.name))
+
+
+def _sides(model: onnx.ModelProto, name: str) -> list[int]:
+    """Returns height and width of a value; a resize before it has to be to whole pixels already."""
+    inferred = onnx.shape_inference.infer_shapes(model).graph
+    (value,) = (value for value in (*inferred.input, *inferred.value_info) if value.name == name)
+    _, _, *sides = (dimension.dim_value for dimension in value.type.tensor_type.shape.dim)
+    return sides

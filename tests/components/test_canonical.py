@@ -55,16 +55,19 @@ def test_a_canonical_graph_stays_as_it_is(write, tmp_path):
     assert (tmp_path / "graph.onnx").read_bytes() == first
 
 
-@pytest.mark.parametrize("size", [40, 32, 56])
-def test_faces_are_resized_to_the_pixels_that_the_network_was_trained_with(tmp_path, size):
+@pytest.mark.parametrize(
+    ("size", "tta"), [(40, "none"), (32, "none"), (56, "none"), (40, "two_scales")]
+)
+def test_faces_are_resized_to_the_pixels_that_the_network_was_trained_with(tmp_path, size, tta):
     import keras
 
     from components import models
+    from components.views import mean_logits
 
     network = models.build("mien", (48, 48, 1), 3, size, width=0.25)
     faces = keras.Input((48, 48, 1))
-    model = keras.Model(faces, network(faces, training=False))
-    examples = np.random.default_rng(0).random((2, 48, 48, 1), np.float32)
+    model = keras.Model(faces, mean_logits(network, faces, tta))
+    examples = 255 * np.random.default_rng(0).random((2, 48, 48, 1), np.float32)
     expected = model.predict(examples, verbose=0)
     model.export(tmp_path / "graph.onnx", format="onnx", verbose=False)
     canonicalise(tmp_path / "graph.onnx")

@@ -52,6 +52,27 @@ def test_every_floor_can_refuse(tmp_path, make_package, change, reason):
     assert reasons.startswith(reason)
 
 
+@pytest.mark.parametrize("change", [{"min_macro_f1": 0.99}, {"min_recall": 0.99}, {"max_ece": 0.0}])
+def test_a_floor_that_the_champion_misses_asks_for_what_the_champion_has(
+    tmp_path, make_package, change
+):
+    champion = make_package("champion", skill=2.0)
+    better, worse = make_package("better", skill=2.5), make_package("worse", skill=1.5)
+    assert judge(tmp_path, champion, champion, **change)[0]
+    if "max_ece" not in change:  # skill says nothing of calibration
+        assert judge(tmp_path, better, champion, **change)[0]
+        promoted, reasons, _ = judge(tmp_path, worse, champion, **change)
+        assert not promoted
+        assert "at least 0.99 is asked, or the champion's 0." in reasons
+
+
+def test_a_budget_binds_whatever_the_champion_costs(tmp_path, make_package):
+    champion = make_package("champion", skill=2.0)
+    promoted, reasons, _ = judge(tmp_path, champion, champion, max_megabytes=1e-6)
+    assert not promoted
+    assert reasons.startswith("megabytes: ")
+
+
 def test_what_loses_significantly_is_refused(tmp_path, make_package):
     good, bad = make_package("good", skill=2.5), make_package("bad", skill=1.5)
     promoted, reasons, metrics = judge(tmp_path, bad, good)
